@@ -48,19 +48,28 @@ def dsql(dsql_cluster: LocalCluster, dsql_migrated: MigratedDatabase | None) -> 
     return cluster
 
 
+@pytest.fixture(scope="session")
+def dsql_database(pytestconfig: pytest.Config) -> str:
+    """The id of the DistributedDatabase of the settings."""
+    from blocks_settings import DATABASE, Settings
+
+    return Settings.of(pytestconfig.rootpath).get(DATABASE).value
+
+
 @pytest.fixture
 def blocks_app(
-    dsql: LocalCluster, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+    dsql: LocalCluster,
+    dsql_database: str,
+    pytestconfig: pytest.Config,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[App]:
     """The app of the project: its database with the migrations, its handlers, and their environment variables.
 
     The handlers log in as `admin`. Their module-level databases connect to the new database of each test.
     """
     from blocks_cli.testing import App
-    from blocks_settings import DATABASE, Settings
 
-    root = pytestconfig.rootpath
-    with App(dsql, root, Settings.of(root).get(DATABASE).value) as app:
+    with App(dsql, pytestconfig.rootpath, dsql_database) as app:
         for name, value in app.environment.items():
             monkeypatch.setenv(name, value)
         yield app

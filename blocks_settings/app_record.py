@@ -130,11 +130,16 @@ def _deployed(folder: Path) -> Iterator[AppDatabase]:
                 if resource["type"] == _CLUSTER:
                     yield _of_resource(stack["name"], resource)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SettingsError(
-                f"{file}: the state file is damaged",
-                repr(error),
-                "run `blocks destroy --local --purge`, then deploy again; the purge deletes the local data",
-            ) from None
+            raise damaged_state(file, error) from None
+
+
+def damaged_state(file: Path, error: Exception) -> SettingsError:
+    """Return the error for a damaged state file of a stack."""
+    return SettingsError(
+        f"{file}: the state file is damaged",
+        repr(error),
+        "restore the file from a copy; or remove it and deploy again: the databases keep their rows",
+    )
 
 
 def _of_resource(stack: str, resource: Mapping[str, Mapping[str, object]]) -> AppDatabase:

@@ -24,6 +24,14 @@ def body(create_function: Node) -> str | None:
     return " ".join(each["String"].get("sval", "") for each in given["as"]["List"]["items"])
 
 
+def atomic(create_function: Node) -> list[Node]:
+    """Return the statements between BEGIN ATOMIC and END, none where the body has another form."""
+    of_blocks = create_function.get("sql_body", {}).get("List", {}).get("items", ())
+    return [
+        statement for block in of_blocks for statement in block.get("List", {}).get("items", ()) if statement
+    ]
+
+
 def place(create_function: Node) -> int | None:
     """Return the byte offset of the word AS before the body."""
     return next((each.get("location") for each in _options(create_function) if each["defname"] == "as"), None)

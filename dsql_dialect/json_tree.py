@@ -71,7 +71,7 @@ def walk(tree: Node, wanted: Set[str]) -> Iterator[tuple[str, Node]]:
                 elif kind is list:
                     stack.append(value)
         else:
-            stack.extend(each for each in item if type(each) in (dict, list))
+            stack += [each for each in item if type(each) in (dict, list)]
 
 
 def words(names: list[Node]) -> list[str]:

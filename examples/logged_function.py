@@ -25,6 +25,7 @@ class LoggedFunction(lambda_.Function):
         *,
         folder: Path,
         handler: str,
+        function_name: str | None = None,
         memory_size: int = 512,
         timeout: float = 30,
     ) -> None:
@@ -39,6 +40,7 @@ class LoggedFunction(lambda_.Function):
             runtime=lambda_.Runtime.PYTHON_3_14,
             code=lambda_.Code.from_asset(str(folder), exclude=["**/__pycache__"]),
             handler=handler,
+            function_name=function_name,
             memory_size=memory_size,
             timeout=Duration.seconds(timeout),
             role=role,

@@ -100,7 +100,8 @@ def dsql_empty(dsql_cluster: LocalCluster) -> LocalCluster:
 def undisturbed(cluster: LocalCluster) -> LocalCluster:
     """Return the cluster with its server and Regions running, and jobs without delay."""
     cluster.start()
-    cluster.delay_jobs(0)
+    if cluster.status.job_delay:
+        cluster.delay_jobs(0)
     for region in cluster.status.stopped_regions:
         cluster.start_region(region)
     return cluster

@@ -27,6 +27,9 @@ START_TIMEOUT = 60.0
 
 REGION = "us-east-1"
 
+_EXISTS = "ResourceInUseException"
+"""Error of CreateTable for a table that exists."""
+
 _DETACH = '"$@" &'
 """Shell command that starts the server in the background, so that it is not our child and needs no wait()."""
 
@@ -98,7 +101,12 @@ class LocalDynamo:
             name: name of the table.
             region: Region of the table.
             replicas: further Regions; the last writer wins there, after `set_replication_delay`.
+
+        Raises:
+            LocalDynamoError: the name or a Region is not valid.
         """
+        _check_regions([region])
+        _check_regions(replicas)
         keys = {"pk": "HASH", "sk": "RANGE"}
         created = self.request(
             "CreateTable",
@@ -110,6 +118,9 @@ class LocalDynamo:
             },
             region,
         )
+        if "TableDescription" not in created and _EXISTS not in created.get("__type", ""):
+            said = str(created.get("message") or created)
+            raise LocalDynamoError(f"the table {name!r} cannot be created", said, "check its name and Region")
         if "TableDescription" in created:
             ttl = {"Enabled": True, "AttributeName": "ttl"}
             self.request("UpdateTimeToLive", {"TableName": name, "TimeToLiveSpecification": ttl}, region)
@@ -118,6 +129,7 @@ class LocalDynamo:
 
     def replicate(self, table: str, regions: Sequence[str]) -> None:
         """Make a table that exists in one Region a replicated table in all of `regions`."""
+        _check_regions(regions)
         self._command("replicate", table=table, regions=list(regions))
 
     def reset(self) -> None:
@@ -191,6 +203,7 @@ class LocalDynamo:
 
     def stop_region(self, region: str) -> None:
         """Break every request to a Region, and let no write of another one arrive there."""
+        _check_regions([region])
         self._command("stop_region", region=region)
 
     def start_region(self, region: str) -> None:
@@ -285,6 +298,18 @@ class LocalDynamo:
 
     def __repr__(self) -> str:
         return f"LocalDynamo({str(self.folder)!r})"
+
+
+def _check_regions(regions: Sequence[object]) -> None:
+    """Check a list of Regions.
+
+    Raises:
+        LocalDynamoError: it is one text, whose letters would be Regions, or has something else than text.
+    """
+    if isinstance(regions, str) or not all(isinstance(each, str) and each for each in regions):
+        raise LocalDynamoError(
+            "the Regions are not given as a list of text", f"they are {regions!r}", 'write ["us-east-2"]'
+        )
 
 
 def _source_folders() -> list[str]:

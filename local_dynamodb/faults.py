@@ -83,6 +83,16 @@ class Injection:
         Raises:
             ValueError: `times` or `every` is not positive, or the fault cannot hit the operation.
         """
+        for name in ("times", "every"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(
+                value, (int, type(None) if name == "times" else int)
+            ):
+                raise ValueError(f"{name} is of type {type(value).__name__}; give a whole number")
+        for name in ("table", "key", "operation", "region"):
+            value = getattr(self, name)
+            if not isinstance(value, (str, type(None))):  # it would match nothing, and the fault never come
+                raise ValueError(f"{name} is of type {type(value).__name__}; give text")
         check_schedule(self)
         if self.operation is not None and self.operation not in _OPERATIONS[self.fault]:
             known = ", ".join(sorted(_OPERATIONS[self.fault]))

@@ -107,6 +107,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(head.encode() + body)
 
 
+def _duration(seconds: object) -> float:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
+        raise ValueError(f"the delay is {seconds!r}; give a number of seconds, 0 or more")
+    return seconds
+
+
 def _command(service: Service, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Carry out a command.
 
@@ -123,7 +129,7 @@ def _command(service: Service, name: str, parameters: dict[str, Any]) -> dict[st
         "delete_expired": service.delete_expired,
         "tables": service.table_names,
         "replicate": lambda table, regions: service.replicate(table, tuple(regions)),
-        "delay": lambda seconds: setattr(service.replication, "delay", seconds),
+        "delay": lambda seconds: setattr(service.replication, "delay", _duration(seconds)),
         "settle": service.replication.settle,
         "identity": service.identities.put,
         "stop_region": service.stopped_regions.add,

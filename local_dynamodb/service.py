@@ -115,6 +115,8 @@ class Service:
 
     def delete_expired(self, now: float | None = None) -> int:
         """Delete all items whose time to live has passed, and return their number; DynamoDB does so days later."""
+        if now is not None and (isinstance(now, bool) or not isinstance(now, (int, float))):
+            raise ValueError(f"now is {now!r}; give seconds since the epoch")
         moment, count = time.time() if now is None else now, 0
         with self._lock, self._store.transaction():
             for table in self._store.tables.values():

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from blocks_cli.bulk import pages, records, source
+from blocks_cli.commands.load import MAX_REJECTS
 from blocks_runtime import contract
+from blocks_runtime.database import plan_advice
 from dsql_dialect import limits
 from dsql_dialect.profiles import DEFAULT, NAMES
 
@@ -76,3 +79,16 @@ def test_docs_spell_facts_as_they_are(page: Path) -> None:
     assert set(re.findall(r"\b(\d,\d{3}) (?:changed )?rows (?:of )?a transaction", text)) <= {f"{ROWS:,}"}
     mebibytes = f"{limits.BYTES_PER_TRANSACTION // limits.MEBIBYTE}"
     assert set(re.findall(r"\b(\d+) MiB (?:of changes )?a transaction", text)) <= {mebibytes}
+
+
+def test_the_reference_spells_the_numbers_of_load_dump_explain_and_cost() -> None:
+    page = " ".join((ROOT / "docs" / "cli.md").read_text("utf-8").split())
+    spelled = (
+        f"at most {records.ROWS:,} rows (`--transaction-rows`) and {records.BYTES // limits.MEBIBYTE} MiB",
+        f"After {MAX_REJECTS:,} (`--max-rejects`) the load stops",
+        f"limit of {limits.TRANSACTION_SECONDS} seconds a transaction",
+        f"pages of the first {pages.SNAPSHOT_SECONDS:.0f} seconds are of one snapshot",
+        f"only if a scan has read more than {plan_advice.FEW}",
+        *(f"`{suffix}`" for suffix in source.SUFFIXES),
+    )
+    assert [text for text in spelled if text not in page] == []

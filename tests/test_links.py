@@ -13,7 +13,8 @@ README, ARCHITECTURE, CONTRIBUTING = (
     ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
 )
 PAGES = [README, *sorted({*ROOT.glob("*.md")} - {README}), *sorted((ROOT / "docs").glob("*.md"))]
-by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+COURSE = sorted((ROOT / "examples").rglob("*.md"))
+by_page = pytest.mark.parametrize("page", [*PAGES, *COURSE], ids=lambda page: str(page.relative_to(ROOT)))
 
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
@@ -40,6 +41,13 @@ def test_links_have_a_target(page: Path) -> None:
 def test_every_page_can_be_reached_from_the_readme() -> None:
     readme = README.read_text("utf-8")
     assert [page.name for page in PAGES[1:] if page.name not in readme] == []
+    assert COURSE[0].relative_to(ROOT).as_posix() in readme
+
+
+def test_every_page_of_the_course_can_be_reached_from_its_first_page() -> None:
+    first, *others = COURSE
+    links = {(first.parent / name).resolve() for name, _ in _LINK.findall(first.read_text("utf-8")) if name}
+    assert sorted({*others} - links) == []
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
 from blocks.database.function_variables import FunctionVariables
+from blocks.shared.arguments import SWITCH, check
+from blocks.shared.errors import ConstructError
 from blocks.shared.functions import add_runtime_layer
 from blocks.shared.grantees import function_behind, stack_of
 from blocks_runtime.contract import Access, TableVariables
@@ -56,6 +58,7 @@ class TableGrants:
                 variables.
             BundlingError: there is no runtime layer for the function's Python version.
         """
+        _check_principal(grantee)
         region = self._table.region_for(stack_of(grantee))
         self._configure_function(grantee, Access.READ_ONLY, region, layer=layer)
         return self._allow(grantee, READ, region)
@@ -74,11 +77,24 @@ class TableGrants:
             ConstructError: as for `read`.
             BundlingError: there is no runtime layer for the function's Python version.
         """
+        _check_principal(grantee)
         self._configure_function(grantee, Access.READ_WRITE, self._table.home_region, layer=layer)
         return self._allow(grantee, (*READ, *WRITE), self._table.home_region)
 
     def actions(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
-        """Allow `grantee` the IAM `actions` on this table alone, in its home Region."""
+        """Allow `grantee` the IAM `actions` on this table alone, in its home Region.
+
+        Raises:
+            ConstructError: there are no actions, one is not text, or the grantee has no IAM principal.
+        """
+        if not actions or not all(isinstance(each, str) for each in actions):
+            given = "actions that are not text" if actions else "no actions"
+            raise ConstructError(
+                f"grant() of {self._table.node.path} has {given}",
+                "each IAM action is an argument of its own",
+                'write grant(fn, "dynamodb:Scan"), or grant_read(fn) and grant_read_write(fn)',
+            )
+        _check_principal(grantee)
         arn = self._table.arn_in(self._table.home_region)
         return iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[arn])
 
@@ -93,6 +109,7 @@ class TableGrants:
     def _configure_function(
         self, grantee: iam.IGrantable, access: Access, region: str, *, layer: bool
     ) -> None:
+        check({"layer": SWITCH}, {"layer": layer})
         function = function_behind(grantee)
         if not isinstance(function, lambda_.Function):
             if function is not None:
@@ -106,6 +123,22 @@ class TableGrants:
                 function.add_environment(name, value)
         if layer:
             add_runtime_layer(function)
+
+
+def _check_principal(grantee: iam.IGrantable) -> None:
+    """Check that a grantee has an IAM principal.
+
+    Raises:
+        ConstructError: it has none, such as an L1 or a text.
+    """
+    if getattr(grantee, "grant_principal", None) is None:
+        node = getattr(grantee, "node", None)
+        raise ConstructError(
+            f"{type(grantee).__name__ if node is None else node.path} cannot be granted access to a table",
+            "the permissions are those of an IAM principal, and this grantee has none in CDK",
+            "grant to a function, task role, instance role or user; import a role, or an L1, with "
+            "`iam.Role.from_role_arn`",
+        )
 
 
 def _warn_of_foreign_function(table: TableBase) -> None:

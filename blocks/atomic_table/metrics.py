@@ -12,6 +12,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from blocks.shared.alarms import make_alarm
+from blocks.shared.errors import ConstructError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +84,16 @@ class TableMetrics(Resource):
 
         Args:
             actions: actions of each alarm, such as `SnsAction(topic)`; none by default.
+
+        Raises:
+            ConstructError: one is no alarm action.
         """
+        if not all(hasattr(each, "bind") for each in actions):
+            raise ConstructError(
+                f"recommended_alarms() of {self.node.path} has an argument that is no alarm action",
+                "each action is an argument of its own, and a list or an ARN is none",
+                "write recommended_alarms(SnsAction(topic))",
+            )
         return TableAlarms(self, "Alarms", metrics=self, actions=actions).all
 
 

@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 
 from blocks.atomic_table.imported import ImportedTable
 from blocks.atomic_table.interface import IAtomicTable
-from blocks.shared.arguments import KEY, POLICY, REMOVAL_POLICY, SWITCH, TAGS, Kind, checked
+from blocks.shared.arguments import KEY, POLICY, REMOVAL_POLICY, SWITCH, TAGS, Kind, check, checked
 from blocks.shared.errors import ConstructError
 
 if TYPE_CHECKING:
@@ -32,12 +32,22 @@ def _are_regions(value: object) -> bool:
     )
 
 
+_REGIONS = Kind("a list of Regions", '["us-west-2"]', _are_regions)
+
+_IMPORT: Mapping[str, Kind] = {
+    "table_name": Kind(
+        "the name of a table", '"orders"', lambda value: isinstance(value, str) and value != ""
+    ),
+    "encryption_key": KEY,
+    "replicas": _REGIONS,
+}
+
 _OPTIONS: Mapping[str, Kind] = {
     "removal_policy": REMOVAL_POLICY,
     "deletion_protection": SWITCH,
     "encryption_key": KEY,
     "resource_policy": POLICY,
-    "replicas": Kind("a list of Regions", '["us-west-2"]', _are_regions),
+    "replicas": _REGIONS,
     "replica_keys": Kind(
         "the ARN of a KMS key for each replica Region",
         '{"us-west-2": "arn:…"}',
@@ -169,7 +179,13 @@ class AtomicTable(IAtomicTable):
             encryption_key: its customer managed key, which grantees may then use.
                 Default: a key that DynamoDB owns.
             replicas: Regions of its replicas. Default: one Region.
+
+        Raises:
+            ConstructError: an argument is of another type.
+            ValueError: the id has no letter or digit.
         """
+        given = {"table_name": table_name, "encryption_key": encryption_key, "replicas": replicas}
+        check(_IMPORT, given)
         return ImportedTable(
             scope, id, table_name=table_name, encryption_key=encryption_key, replicas=replicas
         )

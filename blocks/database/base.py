@@ -35,6 +35,12 @@ class Endpoint(Protocol):
     def place_of(self, grantee: Grantee) -> Place:
         """Return the stacks of the grant of `grantee`."""
 
+    def is_deployed_after(self, stack: Stack) -> bool:
+        """Return whether the database needs `stack`, which therefore cannot refer to the cluster."""
+
+    def check_order(self, grantee: Grantee) -> None:
+        """Check that a function is not in a stack that the database needs."""
+
     def depend_on_migrations(self, function: lambda_.Function) -> None:
         """Deploy new code of `function` only after the migrations."""
 

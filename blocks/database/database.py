@@ -187,6 +187,10 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
                 "the migrator also connects by the private host name, which resolves in a VPC only",
                 "pass migrator_vpc, and create the interface endpoint in that VPC",
             )
+        self._needed_stacks = stacks_of(
+            *(encryption_key, migrator_vpc, migrator_role, migrator_log_group),
+            *(migrator_security_groups or ()),
+        )
         elsewhere = GrantsElsewhere(self)
         self.cluster = make_cluster(
             self,
@@ -223,10 +227,6 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
             migrator=self.migrator,
             roles=CustomRoles(self.node.id, compiled),
             elsewhere=elsewhere,
-        )
-        self._needed_stacks = stacks_of(
-            *(encryption_key, migrator_vpc, migrator_role, migrator_log_group),
-            *(migrator_security_groups or ()),
         )
         if multi_region is not None:
             if backup is not None and backup.has_no_copies:

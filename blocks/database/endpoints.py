@@ -48,11 +48,24 @@ class RegionalEndpoint:
         is_other = stack.environment != home.environment or Stage.of(stack) is not Stage.of(home)
         if is_other and not can_be_named(grantee.arn, home):
             raise self._in_other_environment(grantee)
-        is_needed = outermost(stack) in self._stacks_before(outermost(home))
-        if is_needed and grantee.function is not None:
-            raise self._needed_by_database(grantee)
+        is_needed = self.is_deployed_after(stack)
+        if is_needed:
+            self.check_order(grantee)
         here = home if is_other or is_needed else stack
         return Place(stack=here, mapped_in=here, role_arn=grantee.arn, home=home)
+
+    def is_deployed_after(self, stack: Stack) -> bool:
+        """Return whether the database needs `stack`, as far as is known yet: that stack cannot refer to the cluster."""
+        return outermost(stack) in self._stacks_before(outermost(Stack.of(self._database)))
+
+    def check_order(self, grantee: Grantee) -> None:
+        """Check that a function is not in a stack that the database needs.
+
+        Raises:
+            ConstructError: it is, so it could not wait for the migrations.
+        """
+        if grantee.function is not None and self.is_deployed_after(grantee.stack):
+            raise self._needed_by_database(grantee)
 
     def depend_on_migrations(self, function: lambda_.Function) -> None:
         """Deploy new code of `function` only after the migrations."""

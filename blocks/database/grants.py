@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from aws_cdk import Annotations, Stack, Token
 from aws_cdk import aws_iam as iam
@@ -13,6 +13,7 @@ from blocks.database.roles import role_name
 from blocks.shared.errors import ConstructError
 from blocks.shared.functions import add_runtime_layer
 from blocks.shared.grantees import principal_of, principals_in, resolve_grantee, stack_of
+from blocks.shared.role_policies import role_for_policies
 from blocks_runtime.contract import ADMIN_ROLE, Access
 
 if TYPE_CHECKING:
@@ -130,19 +131,26 @@ class DatabaseGrants:
             grantee: a function, alias or version, another construct with an IAM role, or an IAM user.
 
         Raises:
-            ConstructError: the grantee has no IAM role.
+            ConstructError: the grantee has no IAM role, or is a function in a stack that the database needs.
             BundlingError: there is no runtime layer for the function's Python version.
         """
         known, endpoint = resolve_grantee(grantee), self._endpoint_of(grantee)
+        endpoint.check_order(known)
         self._configure_function(known, ADMIN_ROLE, endpoint)
         if known.function is not None:
             endpoint.depend_on_migrations(known.function)
         return self.actions(grantee, "dsql:DbConnectAdmin")
 
     def actions(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
-        """Allow `grantee` the IAM `actions` on this cluster alone."""
+        """Allow `grantee` the IAM `actions` on this cluster alone.
+
+        For a role of a stack that the database needs, such as that of its VPC, the policy is in the database's stack.
+        """
         _warn_of_other_account(self._database, grantee)
-        arn = self._endpoint_of(grantee).cluster_arn
+        endpoint, role = self._endpoint_of(grantee), principal_of(grantee)
+        if hasattr(role, "role_arn") and endpoint.is_deployed_after(Stack.of(cast("iam.IRole", role))):
+            grantee = role_for_policies(self._database, cast("iam.IRole", role))
+        arn = endpoint.cluster_arn
         return iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[arn])
 
     def _endpoint_of(self, grantee: iam.IGrantable) -> Endpoint:

@@ -29,6 +29,7 @@ from blocks.shared.arguments import FUNCTION, checked
 from blocks.shared.custom_resource import LONGEST_TIMEOUT, make_custom_resource, make_log_group, make_role
 from blocks.shared.errors import ConstructError
 from blocks.shared.layers import code_of, default_runtime, runtime_layer, target_of
+from blocks.shared.role_policies import role_for_policies
 from blocks_runtime.contract import ADMIN_ROLE
 
 if TYPE_CHECKING:
@@ -157,11 +158,12 @@ class Migrator(Construct):
         architecture = architecture or lambda_.Architecture.X86_64
         self.log_group = log_group or make_log_group(self, removal_policy)
         self.role = role or make_role(self, f"Migrates the database {database.node.id} as its admin")
+        permitted = role_for_policies(self, self.role)
         granted = [
             statement
             for grant in (
-                self.log_group.grant_write(self.role),
-                database.grants.actions(self.role, "dsql:DbConnectAdmin"),
+                self.log_group.grant_write(permitted),
+                database.grants.actions(permitted, "dsql:DbConnectAdmin"),
             )
             for statement in grant.principal_statements
         ]
@@ -169,7 +171,7 @@ class Migrator(Construct):
         _check_network(vpc, vpc_subnets, security_groups)
         if vpc is not None:
             granted.append(_network_interfaces())
-            self.role.add_to_principal_policy(granted[-1])
+            permitted.add_to_principal_policy(granted[-1])
         self.function = lambda_.Function(
             self,
             "Function",
@@ -193,13 +195,15 @@ class Migrator(Construct):
             security_groups=security_groups,
             description=f"Migrates the database {database.node.id}",
         )
+        if permitted is not self.role:
+            self.function.node.add_dependency(permitted)
         if vpc is not None or tracing not in (None, lambda_.Tracing.DISABLED):
-            acknowledge(self.role, ANY_RESOURCE)
+            acknowledge(permitted, ANY_RESOURCE)
         self.resource = make_custom_resource(
             self,
             RESOURCE_TYPE,
             function=self.function,
-            role=self.role,
+            role=permitted,
             properties={
                 "Database": database.node.id,
                 "Endpoint": database.connection_endpoint,

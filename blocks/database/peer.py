@@ -178,6 +178,11 @@ class PeerEndpoint(RegionalEndpoint):
             raise self._role_without_name(grantee, owner)
         return grantee.arn
 
+    def is_deployed_after(self, stack: Stack) -> bool:
+        """Return False: the peer's cluster needs no stack that the library knows."""
+        del stack
+        return False
+
     def depend_on_migrations(self, function: lambda_.Function) -> None:
         """Deploy `function` after the migrations, unless its stack is deployed before them."""
         if not self._is_of_peer(Stack.of(function)):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Reference, Stack, Token, Tokenization
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
 from blocks.shared.errors import ConstructError
@@ -14,7 +15,6 @@ from blocks.shared.errors import ConstructError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from aws_cdk import aws_iam as iam
     from constructs import IConstruct
 
 # IAM user guide, "IAM identifiers": names and paths have no other characters.
@@ -49,7 +49,8 @@ def resolve_grantee(grantee: iam.IGrantable) -> Grantee:
     arn = _arn(principal)
     if arn is None or not hasattr(principal, "node"):
         raise _no_role(name)
-    _check_arn(name, arn)
+    if not isinstance(principal, iam.Role):
+        _check_arn(name, arn)
     role, behind = cast("iam.IRole | iam.IUser", principal), function_behind(grantee)
     if isinstance(behind, lambda_.Function):
         return Grantee(name, arn, role, Stack.of(behind), behind, is_foreign_function=False)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 128
 """Characters of the name of an inline policy. Source: IAM API reference, PutRolePolicy."""
 
+_STACK_ID = 36
+"""Characters of the last part of a stack's ARN, a UUID."""
+
 
 @jsii.implements(iam.IPrincipal)
 class OwnPolicy:
@@ -75,7 +78,7 @@ class OwnPolicy:
             self._scope,
             "Policy",
             role_name=role.role_name if theirs is here else _name_in_arn(role),
-            policy_name=Names.unique_resource_name(self._scope, max_length=_LONGEST_NAME),
+            policy_name=_policy_name(self._scope, role),
             policy_document=iam.PolicyDocument(statements=[statement]),
         )
         always_delete(policy)
@@ -96,6 +99,20 @@ class OwnPolicy:
         return result
 
 
+def role_for_policies(scope: Construct, role: iam.IRole) -> iam.IRole:
+    """Return `role` for policies in the stack of `scope`; a role of another stack is imported here.
+
+    The CDK puts the policies of a role into the stack of the role, which is deployed first if this stack needs it.
+    """
+    if Stack.of(role) is Stack.of(scope) or _changeable_role(scope, role) is None:
+        return role
+    id = f"Role-{role.node.addr}"
+    existing = scope.node.try_find_child(id)
+    if existing is not None:
+        return cast("iam.IRole", existing)
+    return iam.Role.from_role_name(scope, id, _name_in_arn(role))
+
+
 def _changeable_role(scope: Construct, principal: iam.IRole | iam.IUser) -> iam.IRole | None:
     """Return the role if its policies may be changed; None for a user, and for a role that ignores policies."""
     role = principal.node.default_child if isinstance(principal, iam.LazyRole) else principal
@@ -113,6 +130,19 @@ def _accepts_policies(scope: Construct, role: iam.IRole) -> bool:
     attached = is_attached(policy)
     scope.node.try_remove_child(policy.node.id)
     return attached
+
+
+def _policy_name(scope: Construct, role: iam.IRole) -> str:
+    """Return a name for a policy of `scope`; on a role that its stack does not create it has the id of the stack.
+
+    The same stack in another Region, or under another name, may give the same role a policy. With one name, the second
+    deploy would be refused, and its deletion would take the permission of the first one.
+    """
+    stack = Stack.of(scope)
+    if isinstance(role, iam.Role) and Stack.of(role) is stack:
+        return Names.unique_resource_name(scope, max_length=_LONGEST_NAME)
+    name = Names.unique_resource_name(scope, max_length=_LONGEST_NAME - _STACK_ID - 1)
+    return f"{name}-{Fn.select(2, Fn.split('/', stack.stack_id))}"
 
 
 def _name_in_arn(role: iam.IRole) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from blocks_cli import console
+from blocks_cli.bulk import compression
 from blocks_cli.errors import CommandError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class DumpFile:
         self.after: Key | None = None
         self._identity = identity
         self._file: BinaryIO | None = None
+        self._is_compressed = path is not None and compression.is_compressed(path.name)
         if path is not None:
             self.partial = path.with_name(f"{path.name}.partial")
             self._journal = path.with_name(f"{path.name}.journal")
@@ -77,7 +79,8 @@ class DumpFile:
         if self._file is None:
             click.echo(text, nl=False)
         else:
-            self._file.write(text.encode())
+            content = text.encode()
+            self._file.write(compression.compressed(content) if self._is_compressed else content)
 
     def add(self, texts: str, rows: int, after: Key) -> None:
         """Write rows, and record that they are there."""

@@ -11,7 +11,7 @@ from blocks_cli.bulk import marks
 from blocks_cli.bulk.journal import Entry, Journal
 from blocks_cli.bulk.progress import Progress
 from blocks_cli.bulk.ranges import Ranges
-from blocks_cli.bulk.records import Chunk, cut
+from blocks_cli.bulk.records import ROWS, Chunk, cut
 from blocks_cli.bulk.sender import Sender, Sent
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
@@ -57,6 +57,7 @@ class Load:
         connect: returns a new connection, to be opened by a worker.
         dry_run: roll every transaction back.
         max_rejects: rejects after which the load stops; None: no limit.
+        rows: rows of a transaction, at most.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Load:
         *,
         dry_run: bool,
         max_rejects: int | None,
+        rows: int = ROWS,
     ) -> None:
         self._files = files
         self._journal = journal
@@ -75,6 +77,7 @@ class Load:
         self._connect = connect
         self._dry_run = dry_run
         self._max_rejects = max_rejects
+        self._rows = rows
         self._reading = threading.Lock()
         self._recording = threading.Lock()
         self._stopped = threading.Event()
@@ -135,10 +138,10 @@ class Load:
         for number, (file, ranges) in enumerate(zip(self._files, done, strict=True)):
             entry = self._journal.last(number, ranges.prefix - 1)
             if entry is None:  # the end of the prefix is known by a mark only: read it again
-                yield from cut(number, file.source.records(), 0, 0, ranges)
+                yield from cut(number, file.source.records(), 0, 0, ranges, self._rows)
             else:
                 records = file.source.records(ranges.prefix, entry.end, entry.line)
-                yield from cut(number, records, ranges.prefix, entry.end, ranges)
+                yield from cut(number, records, ranges.prefix, entry.end, ranges, self._rows)
             file.source.close()
 
     def _work_in_threads(self, parallel: int) -> None:

@@ -47,6 +47,8 @@ class Chunk:
     first: int
     begin: int
     """Position before the first record."""
+    rows: int = ROWS
+    """Records that it holds, at most."""
     records: list[tuple[int, Record]] = field(default_factory=list)
     """Records with their numbers."""
     faulty: list[Record] = field(default_factory=list)
@@ -57,7 +59,7 @@ class Chunk:
 
     def is_full(self, number: int, record: Record) -> bool:
         """Return whether a record does not fit any more."""
-        return number - self.first >= ROWS or self.size + len(record.raw) > BYTES
+        return number - self.first >= self.rows or self.size + len(record.raw) > BYTES
 
     def add(self, number: int, record: Record) -> None:
         """Add the next record."""
@@ -69,8 +71,10 @@ class Chunk:
         self.last, self.after, self.end = number, record.after, record.end
 
 
-def cut(file: int, records: Iterator[Record], start: int, begin: int, done: Ranges) -> Iterator[Chunk]:
-    """Yield chunks of at most `ROWS` records and `BYTES` bytes, without the records that are `done`.
+def cut(
+    file: int, records: Iterator[Record], start: int, begin: int, done: Ranges, rows: int = ROWS
+) -> Iterator[Chunk]:
+    """Yield chunks of at most `rows` records and `BYTES` bytes, without the records that are `done`.
 
     Args:
         file: number of the file.
@@ -78,6 +82,7 @@ def cut(file: int, records: Iterator[Record], start: int, begin: int, done: Rang
         start: number of the first record.
         begin: position before it.
         done: numbers of records of this file that are loaded already.
+        rows: records of a chunk.
     """
     chunk: Chunk | None = None
     for number, record in enumerate(records, start):
@@ -86,7 +91,7 @@ def cut(file: int, records: Iterator[Record], start: int, begin: int, done: Rang
             yield chunk
             chunk = None
         if not known:
-            chunk = chunk or Chunk(file, number, begin)
+            chunk = chunk or Chunk(file, number, begin, rows)
             chunk.add(number, record)
         begin = record.end
     if chunk is not None:

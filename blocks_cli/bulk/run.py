@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from blocks_cli import console
 from blocks_cli.bulk.journal import Journal
 from blocks_cli.bulk.load import Load
+from blocks_cli.bulk.records import ROWS
 from blocks_cli.bulk.rejects import RejectFile
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
@@ -36,6 +37,8 @@ class RunOptions:
     restart: bool
     journal: Path | None
     rejects: Path | None
+    rows: int = ROWS
+    """Rows of a transaction, at most."""
 
 
 def run_load(
@@ -56,7 +59,13 @@ def run_load(
         before = journal.entries[-1].rejects if journal.entries else 0
         with contextlib.closing(RejectFile(path, before)) as rejects:
             load = Load(
-                [*files], journal, rejects, connect, dry_run=options.dry_run, max_rejects=options.max_rejects
+                [*files],
+                journal,
+                rejects,
+                connect,
+                dry_run=options.dry_run,
+                max_rejects=options.max_rejects,
+                rows=options.rows,
             )
             with _explaining(load, journal):
                 totals = load.run(options.parallel)

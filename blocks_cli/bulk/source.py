@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from blocks_cli.bulk import csv_format, json_format, parquet_format
+from blocks_cli.bulk import compression, csv_format, json_format, parquet_format
 from blocks_cli.bulk.csv_format import BYTE_ORDER_MARK, COMMA, CsvDialect
 from blocks_cli.errors import CommandError
 
@@ -59,7 +59,7 @@ class Source:
         self.name = name
         self.format = options.format or format_of(name)
         dialect = options.dialect
-        if name.lower().endswith(".tsv") and not options.has_delimiter:
+        if compression.plain_name(name).lower().endswith(".tsv") and not options.has_delimiter:
             dialect = replace(dialect, delimiter="\t")
         self.dialect = dialect
         self._options = options
@@ -75,8 +75,8 @@ class Source:
 
     @property
     def size(self) -> int | None:
-        """Size in the unit of `Record.end`; None for standard input."""
-        if self.is_input:
+        """Size in the unit of `Record.end`; None for standard input and compressed files."""
+        if self.is_input or compression.is_compressed(self.name):
             return None
         return (
             parquet_format.size(Path(self.name))
@@ -242,6 +242,8 @@ def _move(stream: BinaryIO, offset: int, once: bool) -> None:
 
 def _opened(name: str) -> BinaryIO:
     try:
+        if compression.is_compressed(name):
+            return cast("BinaryIO", compression.Decompressed(Path(name)))
         return Path(name).open("rb", buffering=_PIECE)
     except OSError as error:
         raise CommandError(
@@ -257,11 +259,11 @@ def format_of(name: str) -> str:
     """
     if name == STANDARD_INPUT:
         return "csv"
-    found = SUFFIXES.get(Path(name).suffix.lower())
-    if found is None:
+    found = SUFFIXES.get(Path(compression.plain_name(name)).suffix.lower())
+    if found is None or (found == "parquet" and compression.is_compressed(name)):
         raise CommandError(
             f"{name}: unknown format",
-            f"the suffixes {', '.join(SUFFIXES)} are known",
+            f"the suffixes {', '.join(SUFFIXES)} are known, and {compression.SUFFIX} after those of CSV and JSON lines",
             f"pass --format {'|'.join(FORMATS)}",
         )
     return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from blocks_cli import console
+from blocks_cli.bulk import compression
 from blocks_cli.bulk import options as bulk_options
 from blocks_cli.commands.options import as_json
 from blocks_cli.errors import CommandError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from blocks_cli.bulk.table import Table
     from blocks_cli.json_value import Json
     from blocks_cli.migrations.target_options import TargetOptions
+    from lambda_migrator.admin import AdminConnection
 
 
 @click.command()
@@ -56,7 +58,7 @@ def dump(
 
     \b
       blocks dump --table accounts > accounts.csv
-      blocks dump --table accounts --output accounts.jsonl
+      blocks dump --table accounts --output accounts.jsonl.gz
 
     Reads page by page, so that no transaction gets too old. With --output it can be interrupted: run the same command
     again, and it continues; the file has its name once it is complete. Generated columns are left out.
@@ -65,7 +67,9 @@ def dump(
     from blocks_cli.bulk.table import read_table
 
     kind = bulk_options.output_format(output, format)
-    tabs = "\t" if output is not None and output.suffix.lower() == ".tsv" else None
+    tabs = (
+        "\t" if output is not None and compression.plain_name(output.name).lower().endswith(".tsv") else None
+    )
     dialect = bulk_options.dialect(delimiter or tabs, null)
     if as_json and output is None:
         raise CommandError("--json without --output", "both would print to standard output", "pass --output")
@@ -82,7 +86,27 @@ def dump(
             with _writing(table, kind, dialect, file) as dump:
                 dump.run(admin)
             file.finish()
+        if kind == "jsonl":
+            _mention_json_null(admin, table)
     _conclude(dump, file, as_json)
+
+
+def _mention_json_null(admin: AdminConnection, table: Table) -> None:
+    """Print the columns in which JSON lines do not keep the difference of JSON's null and NULL."""
+    from blocks_runtime import sql
+
+    for column in table.columns:
+        if column.is_json:
+            name = sql.identifier(column.name)
+            query = sql("SELECT count(*) AS n FROM {t:q} WHERE {c:q}::text = 'null'", t=table.sql, c=name)
+            (found,) = admin.read(query)
+            if number := int(str(found["n"])):
+                rows = f"{number:,} row{'s' * (number != 1)}"
+                console.print_message(
+                    f"note     {column.name} has the JSON value null in {rows}, which a load of JSON lines reads as "
+                    "NULL; CSV and Parquet keep both",
+                    "cyan",
+                )
 
 
 @contextlib.contextmanager

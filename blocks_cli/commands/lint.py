@@ -153,7 +153,7 @@ def _of_paths(paths: Sequence[Path], profile: Profile, place: str) -> tuple[int,
     """Return the number of files and their faults.
 
     Raises:
-        CommandError: a path does not exist, or there is nothing to check.
+        CommandError: a path does not exist, or there is nothing to check, as after a failed command before a pipe.
     """
     from dsql_dialect.migrations import MigrationFinding, check_files
     from dsql_dialect.migrations.files import SqlFile, read_bytes, read_file
@@ -166,6 +166,10 @@ def _of_paths(paths: Sequence[Path], profile: Profile, place: str) -> tuple[int,
     ]
     unreadable = [each for each in read if isinstance(each, MigrationFinding)]
     files = [each for each in read if isinstance(each, SqlFile)]
+    if not unreadable and not any(each.text.strip() for each in files):
+        raise _nothing(
+            " ".join(str(each.path) for each in files), "it is empty", "pass the text that is to be checked"
+        )
     return len(files), [*unreadable, *check_files(files, profile)]
 
 

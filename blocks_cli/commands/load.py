@@ -10,6 +10,7 @@ import click
 
 from blocks_cli import console
 from blocks_cli.bulk import options as bulk_options
+from blocks_cli.bulk.records import ROWS
 from blocks_cli.commands.options import as_json
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from blocks_cli.bulk.table import Table
     from blocks_cli.json_value import Json
     from blocks_cli.migrations.target_options import TargetOptions
+    from lambda_migrator.admin import AdminConnection
 
 PARALLEL = 4
 MAX_REJECTS = 1_000
@@ -50,6 +52,14 @@ MAX_REJECTS = 1_000
     show_default=True,
     metavar="NUMBER",
     help="Concurrent transactions.",
+)
+@click.option(
+    "--transaction-rows",
+    type=click.IntRange(1, ROWS),
+    default=ROWS,
+    show_default=True,
+    metavar="NUMBER",
+    help="Rows of a transaction, at most.",
 )
 @click.option(
     "--rejects",
@@ -86,6 +96,7 @@ def load(
     delimiter: str | None,
     null: str,
     parallel: int,
+    transaction_rows: int,
     rejects: Path | None,
     max_rejects: int,
     journal: Path | None,
@@ -99,7 +110,7 @@ def load(
     \b
       blocks load accounts.csv --table accounts
       blocks load 2026-*.jsonl --table events --parallel 8 --dry-run
-      zcat accounts.csv.gz | blocks load - --table accounts
+      blocks load accounts.csv.gz --table accounts
 
     Rows whose key exists are left unchanged. Bad rows go to a reject file, with line and reason. After an
     interruption, run the same command again: it continues, and loads no row twice. - is standard input, which cannot
@@ -111,7 +122,7 @@ def load(
 
     given = bulk_options.source_options(format, columns, header, delimiter, null)
     sources = [Source(each, given) for each in files]
-    run = RunOptions(parallel, max_rejects, dry_run, restart, journal, rejects)
+    run = RunOptions(parallel, max_rejects, dry_run, restart, journal, rejects, transaction_rows)
     target = find_target(target_options)
     with contextlib.ExitStack() as opened, reachable(target) as connect:
         for source in sources:
@@ -120,9 +131,11 @@ def load(
             table = read_table(admin, name)
         statements = bulk_options.statements(table, sources)
         totals, path = run_load(statements, target.place, connect, run)
-    _print(totals, table, dry_run)
-    if not dry_run:
-        _mention_sequences(table, [each.name for each in statements[0].columns if each.identity])
+        _print(totals, table, dry_run)
+        loaded = [each.name for each in statements[0].columns if each.identity]
+        if loaded and not dry_run:
+            with connect().open() as admin:
+                _mention_sequences(admin, table, loaded)
     error = _rejected(totals, path) if totals.all_rejected else None
     if not as_json:
         if error is not None:
@@ -146,11 +159,18 @@ def _print(totals: Totals, table: Table, dry_run: bool) -> None:
     console.print_message(f"{', '.join(parts)}   {rate(totals.rows, totals.seconds)}", "green")
 
 
-def _mention_sequences(table: Table, columns: list[str]) -> None:
+def _mention_sequences(admin: AdminConnection, table: Table, columns: list[str]) -> None:
+    """Print the statement that moves a sequence above the loaded values."""
+    from blocks_runtime import sql
+
     for column in columns:
+        name = sql.identifier(column)
+        (row,) = admin.read(sql("SELECT max({c:q}) + 1 AS next FROM {t:q}", c=name, t=table.sql))
+        if row["next"] is None:
+            continue
         console.print_message(
             f"note     the sequence of the identity column {column} of {table} does not know the loaded values; "
-            f"restart it above them: ALTER TABLE {table} ALTER COLUMN {column} RESTART WITH …",
+            f"restart it above them: ALTER TABLE {table.sql.text} ALTER COLUMN {name.text} RESTART WITH {row['next']}",
             "cyan",
         )
 

@@ -64,23 +64,7 @@ class FunctionUrl:
             return json_response(403, {"Message": "Forbidden"}).with_headers(headers)
         context = RequestContext("anonymous", self.domain.partition(".")[0], self.domain)
         result = self.invoke(self.function, event_of(request, context, str(uuid.uuid4())))
-        return self._response(result).with_headers(headers)
-
-    def _response(self, result: InvocationResult) -> HttpResponse:
-        if result.failed:
-            return _URL_FAILURES.get(result.error_type or "", _BAD_GATEWAY)
-        try:
-            return response_of(result.payload, "application/json")
-        except MalformedResponseError as error:
-            self.warn(f"{self.domain}: the result is no HTTP response: {error}")
-            return _BAD_GATEWAY
-
-
-_BAD_GATEWAY = HttpResponse(502, (("content-type", "text/plain"),), b"Internal Server Error")
-_URL_FAILURES = {
-    _THROTTLED: json_response(429, {"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded"}),
-    EVENT_TOO_LARGE: json_response(413, {"Message": "Request Entity Too Large"}),
-}
+        return _URL_RESPONSES.of(result, self.domain, self.warn).with_headers(headers)
 
 
 @dataclass(frozen=True)
@@ -124,26 +108,50 @@ class HttpApi:
             path_parameters=parameters,
             stage_variables=self.stage_variables,
         )
-        return self._response(
-            self.invoke(route.function, event_of(request, context, str(uuid.uuid4()))), route
-        )
+        result = self.invoke(route.function, event_of(request, context, str(uuid.uuid4())))
+        return _API_RESPONSES.of(result, route.key, self.warn)
 
-    def _response(self, result: InvocationResult, route: Route) -> HttpResponse:
+
+@dataclass(frozen=True)
+class _Responses:
+    """The responses of a kind of endpoint to the results of invocations.
+
+    `media_type` is the default Content-Type, `fault` the response to a result that is none, and to errors except
+    `failures`, by their type.
+    """
+
+    media_type: str
+    fault: HttpResponse
+    failures: Mapping[str, HttpResponse]
+
+    def of(self, result: InvocationResult, place: str, warn: Callable[[str], None]) -> HttpResponse:
+        """Return the response to a result; `place` names the endpoint in a warning."""
         if result.failed:
-            return _API_FAILURES.get(result.error_type or "", _INTERNAL)
+            return self.failures.get(result.error_type or "", self.fault)
         try:
-            return response_of(result.payload, "text/plain;charset=utf-8")
+            return response_of(result.payload, self.media_type)
         except MalformedResponseError as error:
-            self.warn(f"{route.key}: the result is no HTTP response: {error}")
-            return _INTERNAL
+            warn(f"{place}: the result is no HTTP response: {error}")
+            return self.fault
 
 
 def _message(status: int, message: str) -> HttpResponse:
     return json_response(status, {"message": message})
 
 
-_INTERNAL = _message(500, "Internal Server Error")
-_API_FAILURES = {
-    _THROTTLED: _message(503, "Service Unavailable"),
-    EVENT_TOO_LARGE: _message(413, "Request Entity Too Large"),
-}
+_URL_RESPONSES = _Responses(
+    "application/json",
+    HttpResponse(502, (("content-type", "text/plain"),), b"Internal Server Error"),
+    {
+        _THROTTLED: json_response(429, {"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded"}),
+        EVENT_TOO_LARGE: json_response(413, {"Message": "Request Entity Too Large"}),
+    },
+)
+_API_RESPONSES = _Responses(
+    "text/plain;charset=utf-8",
+    _message(500, "Internal Server Error"),
+    {
+        _THROTTLED: _message(503, "Service Unavailable"),
+        EVENT_TOO_LARGE: _message(413, "Request Entity Too Large"),
+    },
+)

@@ -18,7 +18,7 @@ import stat
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -146,13 +146,24 @@ def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder}/")
 
 
-def cache_bytecode(folders: "list[str]", cache: str) -> None:
+def cache_bytecode(folders: "list[str]", cache: str, code: str) -> None:
     """Read and write the bytecode of modules in `folders`, which are read-only, in the folder `cache`.
 
-    All folders of the import path must be among them: a module without bytecode is compiled in each sandbox.
+    All folders of the import path must be among them: a module without bytecode is compiled in each sandbox. The
+    first is the bundle or a copy of it; the bytecode of a copy is that of `code`, the bundle.
     """
+    copied, original = f"{cache}{folders[0]}/", f"{cache}{code}/"
+
+    def cached(path: str) -> str:
+        return original + path[len(copied) :] if path.startswith(copied) else path
 
     class Loader(importlib.machinery.SourceFileLoader):
+        def get_data(self, path: str) -> bytes:
+            return super().get_data(cached(path))
+
+        def set_data(self, path: str, data: "Any", *, _mode: int = 0o666) -> None:
+            super().set_data(cached(path), data, _mode=_mode)
+
         def get_code(self, fullname: str) -> "CodeType | None":
             sys.pycache_prefix = cache
             try:
@@ -183,7 +194,7 @@ def main(settings: "dict[str, str]", client: str, handler: str) -> None:
         os.environ["TMPDIR"] = settings["temporary"]
     exit_with_parent(settings["parent"])  # a change of the user namespace would reset the signal
     packages = os.environ["PYTHONPATH"].split(os.pathsep)
-    cache_bytecode([os.environ["LAMBDA_TASK_ROOT"], settings["opt"], *packages], settings["bytecode"])
+    cache_bytecode([os.environ["LAMBDA_TASK_ROOT"], settings["opt"], *packages], settings["bytecode"], code)
     # Lambda imports site; -S only excludes the packages of this machine.
     site.setquit()  # type: ignore[attr-defined,unused-ignore]
     sys.argv = [client, handler]

@@ -12,18 +12,18 @@ from pathlib import Path
 class TemporaryFolders:
     """A folder of temporary folders, named after their process.
 
-    The constructor removes the folders of processes that were killed.
+    The constructor removes the folders of processes that were killed. The folder itself is created with the first one.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.iterdir():
+        for left in folder.iterdir() if folder.is_dir() else ():
             if not is_alive(left.name.partition("-")[0]):
                 remove(left)
 
     def new(self) -> str:
         """Return a new empty folder."""
+        self._folder.mkdir(parents=True, exist_ok=True)
         return tempfile.mkdtemp(dir=self._folder, prefix=f"{os.getpid()}-")
 
 

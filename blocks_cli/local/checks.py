@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.assembly.resource_types import CLUSTER, IDENTITIES, ROLE
 from blocks_cli.errors import CommandError
+from blocks_settings.regions import is_known, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,9 +60,19 @@ def check_regions(states: Mapping[str, StackState], regions: Mapping[str, str]) 
             raise CommandError(
                 f"stack {name}: its Region was {before}, not {region}",
                 "its functions, roles and endpoints belong to that Region; on AWS this would be a second stack",
-                f"deploy with --region {before}, or run `blocks destroy --local` first (retained databases keep their "
-                f"data), then deploy in {region}",
+                _other_region_remedy(before, region),
             )
+
+
+def _other_region_remedy(before: str, region: str) -> str:
+    if is_known(region):
+        return (
+            f"deploy with --region {before}, or run `blocks destroy --local` first (retained databases keep their "
+            f"data), then deploy in {region}"
+        )
+    if near := nearest(region):
+        return f"did you mean {near}? Deploy with --region {before}, or name another Region"
+    return f"deploy with --region {before}; no Region with Aurora DSQL is called {region}"
 
 
 def skipped(names: Sequence[str], stacks: Sequence[Stack]) -> frozenset[str]:

@@ -17,7 +17,7 @@ from blocks_cli.local.account import LocalAccount
 from blocks_cli.local.checks import check_clusters, check_parameters, check_regions, skipped
 from blocks_cli.local.cleanup import destroy
 from blocks_cli.local.execution import StackDeployment
-from blocks_cli.local.function_names import find
+from blocks_cli.local.function_names import find, of_stack
 from blocks_cli.local.functions import used_code
 from blocks_cli.local.imported_clusters import record_imports, restore_imports
 from blocks_cli.local.plan import Action
@@ -257,8 +257,7 @@ class LocalDeployment:
         self.close()
 
     def _find(self, name: str, stack: str | None) -> FunctionConfiguration:
-        candidates = [f for f in self.functions if stack is None or f.path.split("/")[0] == stack]
-        return find(name, candidates)
+        return find(name, self.functions if stack is None else of_stack(stack, self.functions))
 
 
 @contextlib.contextmanager

@@ -53,6 +53,28 @@ def find(name: str, candidates: Sequence[N]) -> N:
     raise _unknown(name, paths)
 
 
+def of_stack(stack: str, functions: Sequence[N]) -> list[N]:
+    """Return the functions of a stack.
+
+    Raises:
+        CommandError: no function is in a stack of this name.
+    """
+    found = [each for each in functions if _stack(each) == stack]
+    if found:
+        return found
+    names = sorted({_stack(each) for each in functions})
+    near = difflib.get_close_matches(stack, names, 1, 0.4)
+    raise CommandError(
+        f"no stack named {stack} has a function",
+        f"deployed stacks with functions: {', '.join(names) or 'none'}",
+        f"did you mean --stack {near[0]}?" if near else "pass one of these, or leave --stack out",
+    )
+
+
+def _stack(function: Named) -> str:
+    return function.path.partition("/")[0]
+
+
 def find_function(name: str, resources: Iterable[DeployedResource]) -> DeployedResource:
     """Return the deployed function of a name; errors as of `find`."""
     functions = [_Deployed(each) for each in resources if each.type == FUNCTION]

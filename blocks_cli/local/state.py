@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, mapping
+from blocks_settings.app_record import damaged_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,11 +144,8 @@ class StateFolder:
             if version == FORMAT:
                 return _decode(body["stack"])
         except (ValueError, KeyError, TypeError) as error:
-            raise CommandError(
-                f"{file}: the state file is damaged",
-                repr(error),
-                "run `blocks destroy --local --purge`, then deploy again",
-            ) from None
+            damaged = damaged_state(file, error)
+            raise CommandError(damaged.what, damaged.why, damaged.remedy) from None
         raise CommandError(
             f"{file}: unsupported format {version}",
             f"this version of blocks-dsql reads format {FORMAT}",

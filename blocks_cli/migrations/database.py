@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from blocks_settings import Setting
     from lambda_migrator.admin import AdminConnection
     from lambda_migrator.tables import Reader
+    from local_dsql.conformance.session import ClusterUnderTest
     from local_dsql.cost.result import Cost
 
 
@@ -54,6 +55,31 @@ def reachable(target: DatabaseTarget) -> Iterator[Callable[[], AdminConnection]]
     """
     with _login(target, None) as login, explaining(target):
         yield lambda: _admin(login)
+
+
+@contextlib.contextmanager
+def under_test(target: DatabaseTarget) -> Iterator[ClusterUnderTest]:
+    """Print the target and return it as a cluster that the conformance suite can ask.
+
+    Raises:
+        CommandError: the database cannot be reached, or cannot be asked.
+    """
+    import psycopg
+
+    from blocks_runtime import signing
+    from blocks_runtime.database.target import Target
+    from local_dsql.conformance.session import ClusterUnderTest, ConformanceError
+
+    with _login(target, None) as login:
+        at = Target.of(login.variables)
+        token = signing.token(at.host, at.region, at.role, login.credentials())
+        parameters = at.parameters(token, psycopg.pq.version())
+        try:
+            yield ClusterUnderTest.at(psycopg.conninfo.make_conninfo("", **parameters))
+        except ConformanceError as error:
+            what, _, why = str(error).partition("\n")
+            why, _, remedy = why.rpartition("\n")
+            raise CommandError(what, why, remedy, ExitCode.CANNOT_CONNECT) from None
 
 
 @contextlib.contextmanager

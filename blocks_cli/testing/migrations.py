@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,7 @@ def migrate(cluster: LocalCluster, migrations: str | Path = "migrations") -> tup
     from blocks_cli.migrations.runs import run_name
     from lambda_migrator.migrate import migrate as apply
 
-    manifest = _manifest(cluster, Path(migrations))
+    manifest = _compiled(Path(migrations), cluster.status.dialect)
     with Login.local(cluster).admin().open() as admin:
         return apply(admin, manifest, database="main", holder=run_name()).applied
 
@@ -36,49 +35,51 @@ class MigratedDatabase:
     """The database of a cluster with all migrations of a folder, made anew for each test.
 
     The migrations are applied once, and then kept as a snapshot of the cluster: a copy takes the same time however
-    many there are. Tests of a later session use it, too, until a file changes.
+    many there are. Tests of a later session use it, too, until a file or this library changes.
     """
 
     def __init__(self, cluster: LocalCluster, migrations: str | Path) -> None:
-        """Compile the folder; nothing is applied yet.
-
-        Raises:
-            MigrationErrors: files of the folder are invalid.
-        """
+        """Name the snapshot of the folder; nothing is compiled or applied yet."""
         self._cluster = cluster
         self._folder = Path(migrations)
-        self._snapshot = f"migrations {_manifest(cluster, self._folder).digest}"
-        self._checked = False
+        self._snapshot = f"migrations {cluster.status.dialect} {_digest(self._folder)}"
 
     def restore(self) -> None:
         """Replace the database by one with the migrations and nothing else.
 
         Raises:
+            MigrationErrors: files of the folder are invalid.
             MigrationFailedError: a migration failed.
         """
         if not self._cluster.restore_snapshot(self._snapshot):
             self._cluster.reset()
-            self._checked = False
-        if not self._checked:  # another version may have made the snapshot, and its journal
             migrate(self._cluster, self._folder)
             self._cluster.save_snapshot(self._snapshot)
-            self._checked = True
 
 
-def _manifest(cluster: LocalCluster, folder: Path) -> Manifest:
-    return _compiled(folder.resolve(), cluster.status.dialect, _stamp(folder))
+def _digest(folder: Path) -> str:
+    """Return a digest of the files of a folder, and of the packages that read and apply them.
+
+    It stands for the compiled migrations, and needs no parser, whose import takes longer than a test.
+    """
+    import hashlib
+
+    import dsql_dialect
+    import lambda_migrator
+    import migration_manifest
+
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(repr((str(path.relative_to(folder)), content)).encode())
+    for package in (dsql_dialect, lambda_migrator, migration_manifest):
+        for path in sorted(Path(str(package.__file__)).parent.rglob("*.py")):
+            seen = path.stat()
+            digest.update(repr((path.name, seen.st_mtime_ns, seen.st_size)).encode())
+    return digest.hexdigest()
 
 
-def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """Return a value that changes if a file of the folder does."""
-    found = ((file.name, file.stat()) for file in sorted(folder.glob("*")))
-    return tuple((name, seen.st_mtime_ns, seen.st_size) for name, seen in found)
-
-
-@functools.lru_cache(maxsize=8)
-def _compiled(folder: Path, dialect: str, stamp: object) -> Manifest:
-    """Compile a folder once for all tests, unless one of its files changes."""
-    del stamp
+def _compiled(folder: Path, dialect: str) -> Manifest:
     from dsql_dialect.migrations import compile_folder
     from dsql_dialect.profiles import profile
 

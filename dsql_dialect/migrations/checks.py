@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dsql_dialect.json_tree import walk
@@ -41,13 +42,18 @@ _OUT_OF_PLACE_AS_ACCEPTED = {Kind.UTILITY: rules.UTILITY, Kind.CALL: rules.CALL}
 _START = Position(0, 1, 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReadFile:
     """A file with its statements; `text` is without the lines that psql keeps to itself."""
 
     file: SqlFile
     text: PsqlText
     script: Script
+
+    @cached_property
+    def source(self) -> Source:
+        """The text, for positions in it: they are those of the file, too."""
+        return Source(self.text.sql)
 
     @classmethod
     def of(cls, file: SqlFile, profile: Profile) -> ReadFile:
@@ -115,7 +121,7 @@ def _migration_faults(file: ReadFile, names: Names) -> Iterator[MigrationFinding
     if not file.script.statements and not file.text.commands:
         yield _fault(file, _START, rules.EMPTY)
     for offset, command in file.text.commands:
-        yield _fault(file, Source(file.file.text).at(offset), rules.PSQL_COMMAND, reason=in_one_line(command))
+        yield _fault(file, file.source.at(offset), rules.PSQL_COMMAND, reason=in_one_line(command))
     for statement in statements:
         yield from _refused(file, statement)
         yield from _guarded(file, statement, _misplaced(file, statement))
@@ -170,22 +176,30 @@ def _unknown(file: ReadFile, statement: Statement, names: Names) -> Iterator[Mig
     """Yield what the server would refuse for what it has, or has not: names, roles, parameters, primary keys."""
     if not statement.backend_sql or statement.is_unreadable or statement.kind is Kind.INVALID:
         return
-    for at, rule, name in extensions.missing(statement, names.defined):
-        yield _fault(file, _place(file, statement, at), rule, name=name)
+    missing = [*extensions.missing(statement, names.defined)]
+    places = _places(file, statement, [at for at, _, _ in missing])
+    for place, (_, rule, name) in zip(places, missing, strict=True):
+        yield _fault(file, place, rule, name=name)
     for role in () if statement.findings else roles.unknown(statement, names.roles):
         yield _fault(file, statement.position, rules.UNKNOWN_ROLE, name=role)
+    if (commented := extensions.commented(statement)) is not None:
+        kind, name = commented
+        yield _fault(file, statement.position, rules.MISSING_OBJECT, kind=kind, name=name)
     if names.primary_keys.drops(statement):
         yield _fault(file, statement.position, rules.DROP_PRIMARY_KEY)
     if statement.has_parameters and statement.node != "CreateFunction":
         kind, root = tree_of(statement)
         first = min(each.get("location", 0) for _, each in walk({kind: root}, {"ParamRef"}))
-        yield _fault(file, _place(file, statement, first), rules.PARAMETER)
+        (place,) = _places(file, statement, [first])
+        yield _fault(file, place, rules.PARAMETER)
 
 
-def _place(file: ReadFile, statement: Statement, byte: int) -> Position:
-    """Return the place of a byte offset in a statement."""
-    characters = Source(statement.backend_sql).characters(byte)
-    return Source(file.text.sql).at(statement.position.offset + characters)
+def _places(file: ReadFile, statement: Statement, offsets: Sequence[int]) -> list[Position]:
+    """Return the places of byte offsets in a statement."""
+    if not offsets:
+        return []
+    begin, within = statement.position.offset, Source(statement.backend_sql)
+    return [file.source.at(begin + within.characters(each)) for each in offsets]
 
 
 def _miscommented(file: ReadFile, downs: Iterable[DownSection]) -> Iterator[MigrationFinding]:

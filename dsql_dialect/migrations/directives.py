@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -108,11 +109,10 @@ def down_sections(text: str, script: Script) -> Iterator[DownSection]:
     """Yield the parts of a text that other tools run to undo it, each up to its end or to the next part."""
     source = Source(text)
     marks = [(at, *mark) for comment, at, _ in _comments(text, script) if (mark := _mark(comment))]
-    for index, (at, word, undoes) in enumerate(marks):
-        end = marks[index + 1][0] if index + 1 < len(marks) else len(text)
-        within = (
-            tuple(each for each in script.statements if at < each.position.offset < end) if undoes else ()
-        )
+    offsets = [each.position.offset for each in script.statements]
+    ends = [*(at for at, *_ in marks[1:]), len(text)]
+    for (at, word, undoes), end in zip(marks, ends, strict=False):
+        within = script.statements[bisect_right(offsets, at) : bisect_left(offsets, end)] if undoes else ()
         if within:
             yield DownSection(f"--{word}", source.at(at), within)
 

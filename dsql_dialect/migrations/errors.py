@@ -106,7 +106,8 @@ def by_kind(findings: Iterable[MigrationFinding]) -> list[tuple[int, Rule]]:
 def in_one_line(reason: str) -> str:
     """Return the first line of a reason, cut to a length that a terminal shows.
 
-    PostgreSQL quotes all of a text whose quote does not end.
+    PostgreSQL quotes all of a text whose quote does not end, and characters that a terminal does not show, or obeys.
     """
     line, _, more = reason.partition("\n")
+    line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in line[: _LONGEST + 1])
     return line if len(line) <= _LONGEST and not more else f"{line[:_LONGEST]}…"

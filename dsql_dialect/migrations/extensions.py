@@ -1,4 +1,4 @@
-"""Find types and functions that DSQL does not have unless a migration defines them.
+"""Find types and functions that DSQL does not have unless a migration defines them, and comments on other such objects.
 
 They are those of PostgreSQL's extensions, and functions that PostgreSQL has since 17 or 18. The server reports an
 unknown name, too, but only on deploy: it is no error of grammar.
@@ -94,6 +94,39 @@ def missing(statement: Statement, known: frozenset[str]) -> Iterator[tuple[int, 
         called = _name(node.get("funcname" if of_function else "names", ()))
         if called not in known and called in (_RULES if of_function else _TYPES):
             yield node.get("location", 0), _RULES[called] if of_function else EXTENSION_TYPE, called
+
+
+_COMMENTED: Mapping[str, str] = {
+    "OBJECT_EXTENSION": "extension",
+    "OBJECT_TRIGGER": "trigger",
+    "OBJECT_EVENT_TRIGGER": "event trigger",
+    "OBJECT_RULE": "rule",
+    "OBJECT_POLICY": "policy",
+    "OBJECT_MATVIEW": "materialized view",
+    "OBJECT_FOREIGN_TABLE": "foreign table",
+    "OBJECT_FOREIGN_SERVER": "server",
+    "OBJECT_FDW": "foreign-data wrapper",
+    "OBJECT_PUBLICATION": "publication",
+    "OBJECT_SUBSCRIPTION": "subscription",
+    "OBJECT_PROCEDURE": "procedure",
+    "OBJECT_AGGREGATE": "aggregate",
+}
+"""Kinds of objects whose CREATE is refused, with their names; a dump comments on what it creates."""
+
+
+def commented(statement: Statement) -> tuple[str, str] | None:
+    """Return kind and name of the object of a COMMENT that cannot exist, or None."""
+    if statement.node != "Comment":
+        return None
+    _, root = tree_of(statement)
+    kind = _COMMENTED.get(root["objtype"])
+    return None if kind is None else (kind, _last_name(root["object"]))
+
+
+def _last_name(named: Node) -> str:
+    """Return the last name of an object: a name, a list of names, or a routine with its arguments."""
+    names = named.get("List", {}).get("items") or named.get("ObjectWithArgs", {}).get("objname") or [named]
+    return words(names)[-1]
 
 
 def _name(names: list[Node]) -> str:

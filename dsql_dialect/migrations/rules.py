@@ -265,6 +265,14 @@ DROP_PRIMARY_KEY = Rule(
     accepted="ALTER TABLE a DROP CONSTRAINT a_v_check",
     scope=Scope.FOLDER,
 )
+MISSING_OBJECT = _rule(
+    "missing-object",
+    "COMMENT on an object that DSQL does not have",
+    "Delete the statement, and the one that creates the object.",
+    'no {kind} can be created, so {kind} "{name}" does not exist',
+    refused="COMMENT ON EXTENSION pgcrypto IS 'x'",
+    accepted="COMMENT ON TABLE a IS 'x'",
+)
 ENDLESS_BATCH = _rule(
     "endless-batch",
     "Batch that never ends",
@@ -304,6 +312,7 @@ RULES = (
         LATER_FUNCTION,
         UNKNOWN_ROLE,
         DROP_PRIMARY_KEY,
+        MISSING_OBJECT,
         ENDLESS_BATCH,
         DIRECTIVE,
     ),

@@ -196,7 +196,7 @@ RULES = (
         nodes=(ADDED_CONSTRAINT,),
         find=where(lambda each: not _addable(each) and each["contype"] != "CONSTR_NOTNULL"),
         refused="ALTER TABLE a ADD CONSTRAINT c UNIQUE (v)",
-        accepted="ALTER TABLE a ADD CONSTRAINT c CHECK (v > 0) NOT VALID",
+        accepted="ALTER TABLE a ADD CONSTRAINT c CHECK (v <> '') NOT VALID",
     ),
     refusal(
         "add-constraint-not-valid",
@@ -205,7 +205,7 @@ RULES = (
         text="unsupported ALTER TABLE ADD CONSTRAINT statement",
         nodes=(ADDED_CONSTRAINT,),
         find=where(lambda each: _addable(each) and each["contype"] != "CONSTR_FOREIGN"),
-        refused="ALTER TABLE a ADD CONSTRAINT c CHECK (v > 0) NOT VALID",
+        refused="ALTER TABLE a ADD CONSTRAINT c CHECK (v <> '') NOT VALID",
         accepted="ALTER TABLE a DROP CONSTRAINT c",
         source=f"AWS release notes; text {RECORDED}",
         lifted=_LIFTED_CONSTRAINTS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsql_dialect.bodies import body, place, statements
+from dsql_dialect.bodies import atomic, body, place, statements
 from dsql_dialect.json_tree import words
 from dsql_dialect.libpg_query import SqlSyntaxError
 from dsql_dialect.rule import Hit
@@ -27,18 +27,17 @@ def _other_language(node: Node) -> Iterator[Hit]:
                 yield Hit(option.get("location"), values={"language": language})
 
 
-_IN_A_BODY = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt"})
+_IN_A_BODY = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "ReturnStmt"})
 
 
 def _other_statement_in_body(node: Node) -> Iterator[Hit]:
     text = body(node)
-    if text is None:
-        return
     try:
-        names = [next(iter(tree)) for tree in statements(text)]
+        trees = atomic(node) if text is None else statements(text)
     except SqlSyntaxError:
         return  # the parser reports the error
-    for name in names:
+    for tree in trees:
+        name = next(iter(tree))
         if name not in _IN_A_BODY:
             yield Hit(place(node), values={"node": name.removesuffix("Stmt")})
 

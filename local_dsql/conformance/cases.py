@@ -28,6 +28,11 @@ class Result:
             return False
         return fact.rows is None or self.rows == fact.rows
 
+    def __str__(self) -> str:
+        """Return the tag, and of rows the columns and values."""
+        rows = "" if self.rows is None or not self.columns else f" {list(self.rows)}"
+        return f"{self.tag} ({', '.join(self.columns)}){rows}" if self.columns else self.tag
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -39,6 +44,10 @@ class Refusal:
     def matches(self, fact: Answer) -> bool:
         """Return whether this equals the recorded `fact`."""
         return self == fact
+
+    def __str__(self) -> str:
+        """Return SQLSTATE and message."""
+        return f"{self.sqlstate} {self.message}"
 
 
 Answer = Result | Refusal

@@ -83,7 +83,7 @@ class Runner:
         differences = _differences(steps, answers[: len(steps)])
         for name, answer in commits.items():
             if answer not in (COMMITTED, CONFLICT):
-                differences.append(f"COMMIT of {name}: {_text(answer)}")
+                differences.append(f"COMMIT of {name}: {answer}")
         return differences, [name for name, answer in commits.items() if answer == CONFLICT]
 
     def _attempt_race(self, conflict: RaceCase, commit_order: Sequence[str]) -> tuple[Answer, ...]:
@@ -127,11 +127,4 @@ def _differences(steps: Sequence[Step], answers: Sequence[Answer]) -> list[str]:
 
 
 def _shown(answers: Sequence[Answer]) -> str:
-    return "; ".join(map(_text, answers)) or "nothing"
-
-
-def _text(answer: Answer) -> str:
-    if isinstance(answer, Refusal):
-        return f"{answer.sqlstate} {answer.message}"
-    rows = "" if answer.rows is None or not answer.columns else f" {list(answer.rows)}"
-    return f"{answer.tag} ({', '.join(answer.columns)}){rows}" if answer.columns else answer.tag
+    return "; ".join(map(str, answers)) or "nothing"

@@ -86,7 +86,7 @@ class LibpqSession:
         self._connection.finish()
 
     def run(self, sql: str, protocol: Protocol = "simple") -> tuple[Answer, ...]:
-        """Send `sql` and return the responses to its statements.
+        """Send `sql` and return the responses to its statements; COPY gets no row, and its rows are not returned.
 
         Raises:
             ConformanceError: no response within `ANSWER_TIMEOUT`.
@@ -97,7 +97,13 @@ class LibpqSession:
             self._connection.send_query_params(sql.encode(), None)
         answers = []
         while (result := self._next(sql)) is not None:
-            answers.append(_answer(result))
+            if result.status == ExecStatus.COPY_IN:
+                self._connection.put_copy_end()  # without a row
+            elif result.status == ExecStatus.COPY_OUT:
+                while self._connection.get_copy_data(0)[0] > 0:
+                    pass
+            else:
+                answers.append(_answer(result))
         return tuple(answers)
 
     def prepare(self, sql: str) -> None:

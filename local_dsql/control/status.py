@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class ClusterStatus:
     """Status of a server: process, options, and the port of each Region.
 
+    `job_delay` are the seconds of `LocalCluster.delay_jobs`.
     `moved_ports` are the usual ports of Regions that have another one, because other programs use them.
     """
 
@@ -28,6 +29,7 @@ class ClusterStatus:
     stopped_regions: tuple[str, ...]
     admin: Credentials
     moved_ports: Mapping[str, int]
+    job_delay: float
 
     def moves(self) -> list[str]:
         """Return a sentence for each Region whose usual port another program has."""
@@ -47,5 +49,6 @@ class ClusterStatus:
             ports=cast("dict[str, int]", answer["ports"]),
             stopped_regions=tuple(cast("list[str]", answer["stopped_regions"])),
             moved_ports=cast("dict[str, int]", answer["moved_ports"]),
+            job_delay=cast("float", answer["job_delay"]),
             admin=Credentials(**cast("dict[str, str]", answer["admin"])),
         )

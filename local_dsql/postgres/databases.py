@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from blocks_runtime.contract import DATABASE
@@ -23,7 +24,7 @@ from local_dsql.wire.response import BackendError
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
     from pathlib import Path
 
 LIVE = DATABASE
@@ -50,10 +51,23 @@ _END_SESSIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     f"WHERE datname = '{LIVE}' AND pid <> pg_backend_pid()"
 )
-_END_CLIENTS = (
-    f"{_END_SESSIONS} AND (usename IS NULL OR usename NOT IN ('{SUPERUSER}', 'local_dsql_control'))"
-)
+# Called before each test, so without the joins of pg_stat_activity.
+_END_CLIENTS = f"""SELECT pg_terminate_backend(pid) FROM pg_stat_get_activity(NULL)
+WHERE datid = (SELECT oid FROM pg_database WHERE datname = '{LIVE}') AND (usesysid IS NULL OR usesysid NOT IN
+(SELECT oid FROM pg_roles WHERE rolname IN ('{SUPERUSER}', 'local_dsql_control')))"""
 _POLL = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """The live database as a copy of a snapshot, with the changes of rows since then counted by PostgreSQL.
+
+    The connection is kept, because a new one has cold caches: its queries take three times as long.
+    """
+
+    template: str
+    record: Mapping[str, Any]
+    live: Backend
 
 
 class Databases:
@@ -64,8 +78,7 @@ class Databases:
 
     def __init__(self, sockets: Path) -> None:
         self._sockets = sockets
-        self._counted: str | None = None
-        """Template of the live database, if PostgreSQL has counted all changes of rows since."""
+        self._counted: _Counted | None = None
 
     async def build(self, scripts: Sequence[Path]) -> BuildRecord:
         """Run the catalog scripts in a new data directory and create the live database from the result."""
@@ -89,7 +102,7 @@ class Databases:
 
     async def recreate(self, built: BuildRecord) -> None:
         """Replace the live database by a copy of `pristine`; drop all snapshots and later roles. Sessions end."""
-        self._counted = None
+        self.stop_counting()
         async with self._connection(_MAINTENANCE) as maintenance:
             for snapshot in await _names(maintenance, _SNAPSHOT):
                 await _drop_template(maintenance, snapshot)
@@ -99,7 +112,8 @@ class Databases:
 
     async def save_snapshot(self, name: str) -> None:
         """Copy the live database into a template with this name, the only one; sessions end."""
-        template, self._counted = _snapshot_template(name), None
+        template = _snapshot_template(name)
+        self.stop_counting()
         async with self._connection(_MAINTENANCE) as maintenance:
             for older in await _names(maintenance, _SNAPSHOT):
                 await _drop_template(maintenance, older)
@@ -115,7 +129,7 @@ class Databases:
             await maintenance.rows(  # the record makes the snapshot complete
                 f"COMMENT ON DATABASE {template} IS {literal(json.dumps(record))}"
             )
-        await self._count_from_here(template)
+        await self._count_from_here(template, record)
 
     async def restore_snapshot(self, name: str) -> bool:
         """Give the live database the content of the snapshot, drop later roles, and return True; sessions end.
@@ -123,7 +137,8 @@ class Databases:
         Return False, with an empty database, if the roles are no longer those of the snapshot; and with an unchanged
         one if there is no such snapshot.
         """
-        template, self._counted = _snapshot_template(name), None
+        template = _snapshot_template(name)
+        self.stop_counting()
         async with self._connection(_MAINTENANCE) as maintenance:
             record = await _record(maintenance, template)
             if record is None:
@@ -132,34 +147,46 @@ class Databases:
             same = await _restore_roles(maintenance, record)
             await _make_live(maintenance, template if same else PRISTINE)
         if same:
-            await self._count_from_here(template)
+            await self._count_from_here(template, record)
         return same
 
     def counts_changes(self, name: str) -> bool:
         """Return whether the live database is a copy of the snapshot and all its changes since are counted."""
-        return self._counted == _snapshot_template(name)
+        return self._counted is not None and self._counted.template == _snapshot_template(name)
 
-    async def undo_changes(self, name: str) -> bool:
+    async def undo_changes(self) -> bool:
         """Undo the changes of rows and the new roles, and return whether that is all that has changed.
 
-        Sessions of clients end, those of the engine and of jobs go on.
+        Only while `counts_changes`. Sessions of clients end, those of the engine and of jobs go on.
         """
-        template, self._counted = _snapshot_template(name), None
-        async with self._connection(LIVE) as live:
-            await _end_sessions(live, _END_CLIENTS)
-            record = await _record(live, template)
-            if record is None or not await undo_changes(live, template, Contents.read(record["contents"])):
-                return False
-            if not await _restore_roles(live, record):
-                return False
-            await forget_changes(live)
-        self._counted = template
+        counted, self._counted = self._counted, None
+        assert counted is not None
+        live = counted.live
+        try:
+            with _explained():
+                await _end_sessions(live, _END_CLIENTS)
+                if not await undo_changes(live, counted.template, Contents.read(counted.record["contents"])):
+                    return False
+                if not await _restore_roles(live, counted.record):
+                    return False
+                await forget_changes(live)
+            self._counted = counted
+        finally:
+            if self._counted is None:
+                live.close()
         return True
 
-    async def _count_from_here(self, template: str) -> None:
-        async with self._connection(LIVE) as live:
+    async def _count_from_here(self, template: str, record: Mapping[str, Any]) -> None:
+        with _explained():
+            live = await self._connect(LIVE)
             await forget_changes(live)
-        self._counted = template
+        self._counted = _Counted(template, record, live)
+
+    def stop_counting(self) -> None:
+        """Forget what the live database is a copy of, and end the connection for the undo."""
+        counted, self._counted = self._counted, None
+        if counted is not None:
+            counted.live.close()
 
     async def prepare_spare(self) -> None:
         """Copy the template of the next reset or restore; the copy takes most of its time."""
@@ -174,19 +201,28 @@ class Databases:
 
     @contextlib.asynccontextmanager
     async def _connection(self, database: str) -> AsyncIterator[Backend]:
-        backend = None
-        try:
-            backend = await Backend.connect(self._sockets, PORT, {"user": SUPERUSER, "database": database})
-            yield backend
-        except BackendError as error:
-            raise refusal_error(
-                "PostgreSQL could not create the database",
-                str(error),
-                "try again; if that fails too, remove the folder and start with an empty database",
-            ) from None
-        finally:
-            if backend is not None:
+        with _explained():
+            backend = await self._connect(database)
+            try:
+                yield backend
+            finally:
                 backend.close()
+
+    async def _connect(self, database: str) -> Backend:
+        return await Backend.connect(self._sockets, PORT, {"user": SUPERUSER, "database": database})
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Raise PostgresError for a statement that PostgreSQL refused."""
+    try:
+        yield
+    except BackendError as error:
+        raise refusal_error(
+            "PostgreSQL could not create the database",
+            str(error),
+            "try again; if that fails too, remove the folder and start with an empty database",
+        ) from None
 
 
 async def _run_script(live: Backend, script: Path) -> None:
@@ -214,7 +250,13 @@ async def _drop_roles(maintenance: Backend, known: Sequence[int]) -> None:
 
 async def _restore_roles(maintenance: Backend, record: Mapping[str, Any]) -> bool:
     """Drop the roles that the snapshot does not have, and return whether its own are as they were."""
+    if await _roles_are_those_of(maintenance, record):
+        return True
     await _drop_roles(maintenance, record["roles"])
+    return await _roles_are_those_of(maintenance, record)
+
+
+async def _roles_are_those_of(maintenance: Backend, record: Mapping[str, Any]) -> bool:
     ((_, digest),) = await maintenance.rows(_ROLES)
     return bool(digest == record["digest"])
 

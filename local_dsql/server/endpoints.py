@@ -41,6 +41,7 @@ class Endpoints:
     Attributes:
         ports: port of each Region, on the loopback addresses; reserved until `close`.
         stopped: Regions that refuse connections until they are started again.
+        job_delay: seconds before the start of each job.
         moved: usual ports of Regions, which another program has; the next start tries them again.
     """
 
@@ -68,7 +69,7 @@ class Endpoints:
         self._tls = self._certificates.context()
         self._changing = asyncio.Lock()
         self._proxy: Proxy | None = None
-        self._job_delay = 0.0
+        self.job_delay = 0.0
         self.ports: dict[str, ReservedPort] = {}
         self.stopped: set[str] = set()
         self.moved: dict[str, int] = {}
@@ -101,16 +102,16 @@ class Endpoints:
 
         The database is copied only if a definition has changed. Else the changes of rows are undone.
         """
-        if self._instance.counts_changes(name) and await self._undo_changes(name):
+        if self._instance.counts_changes(name) and await self._undo_changes():
             return True
         return await self._replace(lambda: self._instance.restore_snapshot(name))
 
-    async def _undo_changes(self, name: str) -> bool:
+    async def _undo_changes(self) -> bool:
         async with self._changing:
             proxy = self.proxy
             await proxy.pause()
             try:
-                return await self._instance.undo_changes(name)
+                return await self._instance.undo_changes()
             finally:
                 await proxy.resume()
 
@@ -148,7 +149,7 @@ class Endpoints:
 
     def delay_jobs(self, seconds: float) -> None:
         """Delay the start of each job, also after a reset."""
-        self.proxy.jobs.delay = self._job_delay = seconds
+        self.proxy.jobs.delay = self.job_delay = seconds
 
     async def close(self) -> None:
         """End all sessions and give the ports up."""
@@ -176,7 +177,7 @@ class Endpoints:
             tls=self._tls,
             suspend_always=self._suspend_always,
         )
-        proxy.jobs.delay = self._job_delay
+        proxy.jobs.delay = self.job_delay
         try:
             await proxy.start()
         except BackendError as error:

@@ -129,12 +129,15 @@ class Instance:
         """Return whether `undo_changes` may restore the snapshot."""
         return self._databases.counts_changes(name)
 
-    async def undo_changes(self, name: str) -> bool:
-        """Restore a snapshot while the engine goes on, and return whether that was possible; errors as `reset`."""
+    async def undo_changes(self) -> bool:
+        """Restore the snapshot of `counts_changes` while the engine goes on, and return whether that was possible.
+
+        Errors as `reset`.
+        """
         from local_dsql.wire.backend import ConnectionLost
 
         try:
-            return await self._databases.undo_changes(name)
+            return await self._databases.undo_changes()
         except ConnectionLost:
             raise self.failure() from None
 
@@ -152,7 +155,8 @@ class Instance:
         return result
 
     async def settle(self) -> None:
-        """Wait for background work."""
+        """Wait for background work, and end the connection for undoing changes."""
+        self._databases.stop_counting()
         if self._spare is not None:
             import asyncio
 

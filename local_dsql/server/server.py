@@ -141,6 +141,7 @@ class Server:
             "ports": {region: port.number for region, port in self._endpoints.ports.items()},
             "stopped_regions": sorted(self._endpoints.stopped),
             "moved_ports": self._endpoints.moved,
+            "job_delay": self._endpoints.job_delay,
             "admin": asdict(self._admin.credentials),
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ class Table:
         sort = keys.get("RANGE", "")
         return cls(
             region,
-            str(parameters["TableName"]),
+            _table_name(parameters["TableName"]),
             keys["HASH"],
             types[keys["HASH"]],
             sort,
@@ -154,3 +155,15 @@ class Table:
             "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
             "DeletionProtectionEnabled": self.deletion_protection,
         }
+
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}")
+
+
+def _table_name(name: object) -> str:
+    """Return the name of a table; one of DynamoDB has three characters at least."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise invalid(
+            f"1 validation error: {name!r} is no name of a table, which has letters, digits, '_', '.', '-' only"
+        )
+    return name

@@ -281,10 +281,14 @@ class LeaseHeld(QueryFailed):
 
 
 class LeaseLost(QueryFailed):
-    """The lease has expired, or another process has taken it over: the work must stop."""
+    """The lease has expired, or another process has taken it over: the work must stop.
+
+    `keys` are those of the `RaceCondition` that has refused a write under the lease, its `__cause__`.
+    """
 
     advice = "stop the work and acquire the lease again; give it more seconds, or renew it more often"
     status = 409
+    keys: tuple[tuple[str, str], ...] = ()
 
 
 class MessageLost(QueryFailed):

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
+import pytest
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Annotations, Match
 
 from blocks import BackupPolicy, DistributedDatabase
-from tests.support.template_reader import Template, function
+from tests.support.template_reader import Template, function, logical_id
 from tests.support.two_regions import database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ARN = "arn:aws:iam::123456789012:role/migrator"
 WARNING = Match.string_like_regexp(r"cannot change: give it .*permissionsByHand")
@@ -58,6 +63,54 @@ def test_an_imported_role_that_can_be_changed_gets_the_policies(app: cdk.App) ->
     Annotations.from_stack(stack).has_no_warning("*", WARNING)
 
 
+LAMBDA = iam.ServicePrincipal("lambda.amazonaws.com")
+
+ROLES_OF_ANOTHER_STACK: dict[str, tuple[Callable[[cdk.Stack], iam.IRole], bool, str]] = {
+    "its own": (lambda roles: iam.Role(roles, "Role", assumed_by=LAMBDA), False, '"Fn::Select": [1,'),
+    "with a path": (
+        lambda roles: iam.Role(roles, "Role", assumed_by=LAMBDA, path="/team/db/"),
+        False,
+        '"Fn::Select": [3,',
+    ),
+    "imported there": (lambda roles: iam.Role.from_role_arn(roles, "Role", ARN), False, '"migrator"'),
+    "of the parent": (lambda roles: iam.Role(roles, "Role", assumed_by=LAMBDA), True, '"Fn::Select": [1,'),
+}
+
+
+@pytest.mark.parametrize(
+    ("make", "nested", "name"), ROLES_OF_ANOTHER_STACK.values(), ids=ROLES_OF_ANOTHER_STACK
+)
+def test_the_migrator_may_run_as_a_role_of_another_stack(
+    tmp_path: Path, make: Callable[[cdk.Stack], iam.IRole], nested: bool, name: str
+) -> None:
+    """Its policies are in the stack of the database, which is deployed after that of the role."""
+    app = cdk.App(outdir=str(tmp_path))
+    roles = cdk.Stack(app, "Roles")
+    stack = cdk.NestedStack(roles, "Bank") if nested else cdk.Stack(app, "Bank")
+    vpc = ec2.Vpc(stack, "Vpc", max_azs=1)
+    db = DistributedDatabase(stack, "main", migrator_role=make(roles), migrator_vpc=vpc)
+    outer = Template.of(roles)
+    outer.order()
+    assert outer.ids("AWS::IAM::Policy") == []
+    (file,) = tmp_path.glob("*Bank*.template.json")
+    template = Template(json.loads(file.read_text(encoding="utf-8")))
+    template.order()
+    allowed = {action for _, actions, _ in template.statements() for action in actions}
+    assert {"dsql:DbConnectAdmin", "logs:PutLogEvents", "lambda:InvokeFunction"} <= allowed
+    (default, migrator), needs = permissions_of(template), template.needs
+    assert all(
+        name in json.dumps(template.resources[id]["Properties"]["Roles"]) for id in (default, migrator)
+    )
+    assert migrator in needs(logical_id(db.migrator.migrated))
+    assert default in needs(logical_id(db.migrator.function)), "a function in a VPC needs it at its creation"
+
+
+def permissions_of(template: Template) -> list[str]:
+    """Return the policies of the migrator's role: the default one and that of continuing."""
+    policies = template.ids("AWS::IAM::Policy")
+    return sorted(policies, key=lambda id: "Continue" in id)
+
+
 def report(app: cdk.App) -> dict[str, set[str]]:
     """Return the actions by construct path of the role, as the CDK reports them."""
     folder = Path(app.synth(force=True).directory)
@@ -72,6 +125,17 @@ def report(app: cdk.App) -> dict[str, set[str]]:
         }
         for role in json.loads(file.read_text(encoding="utf-8"))["roles"]
     }
+
+
+def test_customized_roles_without_names_are_reported(tmp_path: Path) -> None:
+    """The first step of that workflow: a synth that fails, and lists the roles to create."""
+    app = cdk.App(outdir=str(tmp_path))
+    stack = cdk.Stack(app, "Bank", env=cdk.Environment(account="123456789012", region="us-east-1"))
+    iam.Role.customize_roles(stack)
+    DistributedDatabase(stack, "main").grant_connect(function(stack))
+    wanted = report(app)
+    assert "dsql:DbConnectAdmin" in wanted["Bank/main/Migrator/Role"]
+    assert "dsql:DbConnect" in wanted["Bank/Fn/ServiceRole"]
 
 
 def test_customized_roles_are_reported_and_left_alone(tmp_path: Path) -> None:

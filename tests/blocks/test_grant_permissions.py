@@ -125,6 +125,24 @@ def test_another_imported_role_gets_a_policy_of_its_own(assembly: Path) -> None:
     assert (before["RoleName"], after["RoleName"]) == ("app-a", "app-b")
 
 
+def test_policies_of_two_deploys_on_one_role_have_names_of_their_own(assembly: Path) -> None:
+    """The same app in another Region, or under another stack name, must not overwrite or delete the policy."""
+    app = cdk.App(outdir=str(assembly / "names"))
+    made, roles = cdk.Stack(app, "Bank"), cdk.Stack(app, "Roles")
+    db = DistributedDatabase(made, "main")
+    db.grant_connect(function(made, "Imported", role=iam.Role.from_role_arn(made, "Role", ARN)))
+    shared = iam.Role(roles, "Shared", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    db.grant_connect(function(made, "Shared", role=shared))
+    template = Template.of(made)
+    of_the_stack = {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
+    for id in own_policies(template):
+        _, (beginning, stack_id) = template.resources[id]["Properties"]["PolicyName"]["Fn::Join"]
+        assert stack_id == of_the_stack
+        assert beginning.endswith("-")
+        assert len(beginning) + 36 <= 128
+    assert len(own_policies(template)) == 2
+
+
 def test_no_removal_policy_retains_a_grant(app: cdk.App, stack: cdk.Stack, db: DistributedDatabase) -> None:
     db.grant_connect(function(stack))
     cdk.RemovalPolicies.of(app).retain()

@@ -157,7 +157,7 @@ def test_two_stacks_with_one_role_have_a_grant_and_a_policy_each(
             db.grant_connect(function(stack, f"Fn{number}", role=made))
         template = Template.of(stack)
         assert len(template.grants()) == 1
-        names.add(template.the("AWS::IAM::RolePolicy")["Properties"]["PolicyName"])
+        names.add(str(template.the("AWS::IAM::RolePolicy")["Properties"]["PolicyName"]))
     assert len(names) == 2
 
 
@@ -289,6 +289,23 @@ def test_a_grantee_in_a_stack_that_the_database_needs_is_granted_beside_the_data
     assert network.dependencies == []
 
 
+def test_admin_is_granted_to_a_role_of_a_stack_that_the_database_needs(app: cdk.App) -> None:
+    """Such as a bastion host in the stack of the VPC: its policies are in the stack of the database."""
+    network, data = cdk.Stack(app, "Network"), cdk.Stack(app, "Data")
+    db = DistributedDatabase(data, "main", migrator_vpc=ec2.Vpc(network, "Vpc", max_azs=1))
+    made = role(network)
+    assert db.grant_connect_admin(made).success
+    assert db.grant(made, "dsql:GetCluster").success
+    (policy,) = [
+        each["Properties"]
+        for each in Template.of(data).resources.values()
+        if each["Type"] == "AWS::IAM::Policy" and "dsql:GetCluster" in str(each)
+    ]
+    assert "dsql:DbConnectAdmin" in str(policy)
+    assert str(policy["Roles"]).count("Fn::ImportValue") == 1
+    assert network.dependencies == []
+
+
 def test_a_grantee_in_a_stack_that_the_database_needs_by_way_of_another_is_granted_beside_it(
     app: cdk.App, data: cdk.Stack, db: DistributedDatabase
 ) -> None:
@@ -296,18 +313,19 @@ def test_a_grantee_in_a_stack_that_the_database_needs_by_way_of_another_is_grant
     between.add_stack_dependency(network)
     data.add_stack_dependency(between)
     db.grant_connect(role(network))
-    assert len(written(app, data).grants()) == 1
+    assert len(Template.of(data).grants()) == 1
 
 
+@pytest.mark.parametrize("method", ["grant_connect", "grant_connect_admin"])
 def test_fails_for_a_function_in_a_stack_that_the_database_needs(
-    app: cdk.App, data: cdk.Stack, db: DistributedDatabase
+    app: cdk.App, data: cdk.Stack, db: DistributedDatabase, method: str
 ) -> None:
     network = cdk.Stack(app, "Network")
     data.add_stack_dependency(network)
     with pytest.raises(
         ConstructError, match="Network/Fn is in the stack Network, which is deployed before Data"
     ):
-        db.grant_connect(function(network))
+        getattr(db, method)(function(network))
 
 
 def test_fails_for_a_function_in_another_stage(app: cdk.App) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.lambda_.code_store import CodeStore
 from blocks_cli.local.checks import check_regions
@@ -100,6 +101,9 @@ READING = {
     "lint": [],
     "config": [],
     "clean": ["--dry-run"],
+    "invoke": ["Orders"],
+    "logs": [],
+    "destroy": ["--local"],
 }
 
 
@@ -148,6 +152,21 @@ def test_a_damaged_record_costs_no_data(used: Shell, name: str) -> None:
     file.unlink(missing_ok=True)
     if kept is not None:
         file.write_bytes(kept)
+    assert "applied" in used.blocks("status")[1]
+
+
+def test_every_command_words_a_damaged_state_file_alike(used: Shell) -> None:
+    stacks = used.folder / ".blocks" / "stacks"
+    stacks.mkdir()
+    (stacks / "Shop.json").write_text("garbage")
+    told = {}
+    for command in (["invoke", "Orders"], ["clean"], ["status"], ["config"], ["deploy", "--local"]):
+        code, _, err = used.blocks(*command)
+        assert (code, is_explained(err)) == (ExitCode.USAGE, True)
+        told[command[0]] = err[err.index("error:") :]
+    assert len(set(told.values())) == 1, told
+    assert "the databases keep their rows" in told["clean"]
+    (stacks / "Shop.json").unlink()
     assert "applied" in used.blocks("status")[1]
 
 
@@ -229,11 +248,22 @@ def test_every_command_speaks_the_dialect_of_the_settings(
     assert dialect == {"value": DEFAULT.name, "source": "environment", "place": "BLOCKS_DIALECT"}
 
 
-def test_a_stack_in_another_region_is_refused() -> None:
+OTHER_REGIONS = {
+    "eu-west-1": "deploy with --region us-east-1, or run `blocks destroy --local` first",
+    "us-est-1": "did you mean us-east-1? Deploy with --region us-east-1",
+    "us-wast-2": "did you mean us-west-2? Deploy with --region us-east-1",
+    "mars-north-1": "deploy with --region us-east-1; no Region with Aurora DSQL is called mars-north-1",
+}
+"""Remedy by the Region of a second deploy."""
+
+
+@pytest.mark.parametrize("region", OTHER_REGIONS)
+def test_a_stack_in_another_region_is_refused(region: str) -> None:
     states = {"Shop": StackState("Shop", "us-east-1", "000000000000")}
-    check_regions(states, {"Shop": "us-east-1", "New": "eu-west-1"})
-    with pytest.raises(Exception, match="its Region was us-east-1, not eu-west-1"):
-        check_regions(states, {"Shop": "eu-west-1"})
+    check_regions(states, {"Shop": "us-east-1", "New": region})
+    with pytest.raises(CommandError, match=f"its Region was us-east-1, not {region}") as caught:
+        check_regions(states, {"Shop": region})
+    assert caught.value.remedy.startswith(OTHER_REGIONS[region])
 
 
 @pytest.mark.parametrize("region", ["mars-1", "us_east_1", "us-east1"])
@@ -384,6 +414,11 @@ run() { "$python" -P -c 'import sys; from blocks_cli.main import main; main(sys.
 run up || echo "up $?" >&2
 mount -o remount,size=200m "$1"
 run up
+echo 'CREATE TABLE u (id uuid PRIMARY KEY);' > migrations/002_u.sql
+dd if=/dev/zero of=filler bs=1M status=none 2>/dev/null || true
+run up || echo "existing $?" >&2
+rm filler
+run up
 """
 
 
@@ -392,9 +427,12 @@ def test_a_full_disk_is_named_and_the_next_run_works(tmp_path: Path) -> None:
     command = ["unshare", "-rm", "bash", "-c", ON_A_FULL_DISK, "bash", str(tmp_path), sys.executable]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ran.returncode, "Traceback" in ran.stderr) == (0, False), ran.stderr
-    assert "No space left on device" in ran.stderr
-    assert "free some space on the disk" in ran.stderr
-    assert f"up {ExitCode.CANNOT_CONNECT.value}" in ran.stderr
+    new, existing = ran.stderr.split("applied 1 migration")[:2]
+    assert f"up {ExitCode.CANNOT_CONNECT.value}" in new
+    for told in (new, existing):
+        assert "No space left on device" in told
+        assert "free some space on the disk" in told
+    assert f"existing {ExitCode.CANNOT_CONNECT.value}" in existing
     assert "applied 1 migration" in ran.stderr.splitlines()[-1]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from blocks_cli.testing import migrate
+from blocks_cli.testing import MigratedDatabase, migrate, migrations
 from dsql_dialect.migrations import MigrationErrors
 from lambda_migrator.errors import MigrationFailedError
 
@@ -48,3 +48,23 @@ def test_findings_have_their_place(dsql: LocalCluster, folder: Path) -> None:
     (folder / "3_rows.sql").write_text("TRUNCATE items;")
     with pytest.raises(MigrationErrors, match=r"3_rows.sql:1:1: TRUNCATE is not supported"):
         migrate(dsql, folder)
+
+
+def test_a_snapshot_is_used_until_a_file_changes(
+    dsql: LocalCluster, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a later session does: nothing is compiled, so nothing is applied."""
+    database = MigratedDatabase(dsql, folder)
+    database.restore()
+    compiled: list[Path] = []
+    monkeypatch.setattr(migrations, "_compiled", lambda folder, dialect: compiled.append(folder))
+    MigratedDatabase(dsql, folder).restore()
+    database.restore()
+    with psycopg.connect(dsql.dsn()) as connection:
+        assert connection.execute("SELECT count(*) FROM items").fetchall() == [(0,)]
+    assert not compiled
+    monkeypatch.undo()
+    (folder / "3_rows.sql").write_text("INSERT INTO items VALUES (1, 'tea');")
+    MigratedDatabase(dsql, folder).restore()
+    with psycopg.connect(dsql.dsn()) as connection:
+        assert connection.execute("SELECT * FROM items").fetchall() == [(1, "tea")]

@@ -198,3 +198,16 @@ def test_the_tree(bank: DistributedDatabase) -> None:
     assert "filter: ((a.status)::text = 'closed'::text)" in tree
     assert "warning: full scan: all 5,000 rows of accounts are read to return 1,000" in tree
     assert "  index: CREATE INDEX ASYNC ON public.accounts (status) INCLUDE (id)" in tree
+
+
+def test_versions_of_rolled_back_transactions_are_not_rows_read() -> None:
+    """A bitmap counts versions; those of a load that was run again are not visible."""
+    text = """\
+Bitmap Heap Scan on public.accounts  (cost=35.04..379.29 rows=38 width=230) (actual time=0.2..1.0 rows=38 loops=1)
+  Filter: (region = 'US'::text)
+  Rows Removed by Filter: 2462
+  ->  Bitmap Index Scan on accounts_kind  (cost=0.00..35.03 rows=2500 width=0) (actual time=0.2..0.2 rows=3500 loops=1)
+        Index Cond: (kind = 'savings'::text)
+Execution Time: 1.089 ms"""
+    (scan,) = scans(plan(text.splitlines()))
+    assert (scan.rows_read, scan.rows_returned) == (2500, 38)

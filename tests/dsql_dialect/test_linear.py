@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 from dsql_dialect import libpg_query, parse, profile
 from dsql_dialect.comments import line_comments, skip_trivia, with_flat_comments
 from dsql_dialect.libpg_query import SqlSyntaxError
-from dsql_dialect.migrations.directives import read_directives
+from dsql_dialect.migrations import MigrationErrors, check_files, checks, compile_folder
+from dsql_dialect.migrations.directives import down_sections, read_directives
+from dsql_dialect.migrations.files import SqlFile
+from dsql_dialect.position import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 TEXTS: dict[str, Callable[[int], str]] = {
     "nested comments": lambda n: "/*" * n + "*/" * n + "SELECT 1",
@@ -37,6 +41,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "commented statements": lambda n: "SELECT 1 /* a */;" * n,
     "functions": lambda n: "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$;" * n,
     "directives": lambda n: "-- blocks: batch\n" * n + "DELETE FROM a",
+    "sections that undo": lambda n: "-- up\nCREATE TABLE a (b int);\n-- down\nDROP TABLE a;\n" * (n // 4),
     "quotes that do not end": lambda n: "".join(f"$a{i}$" for i in range(n)),
 }
 SMALL, LARGE = 500, 4_000
@@ -45,18 +50,19 @@ RATIO = 4 * LARGE / SMALL
 
 
 def seconds(text: str) -> float:
-    """Return the least CPU time, of three, to parse a text and to read its directives."""
+    """Return the least CPU time, of three, to parse a text and to read its comments."""
     taken = []
     for _ in range(3):
         began = time.process_time()
-        read_directives_of(text)
+        read_comments_of(text)
         taken.append(time.process_time() - began)
     return min(taken)
 
 
-def read_directives_of(text: str) -> None:
+def read_comments_of(text: str) -> None:
     script = parse(text + " " * 40_000, profile())  # too long to be kept
     list(read_directives(text, script))
+    list(down_sections(text, script))
 
 
 @pytest.mark.parametrize("make", TEXTS.values(), ids=TEXTS)
@@ -86,6 +92,35 @@ def test_no_byte_is_scanned_once_for_each_finding(
 ) -> None:
     text = make(300)
     assert bytes_scanned(text, monkeypatch) <= 4 * len(text.encode())
+
+
+FAULTS_OF_FILES = {
+    "missing functions": "INSERT INTO a VALUES (uuid_generate_v4());\n" * 300,
+    "missing functions in one statement": f"INSERT INTO a VALUES {', '.join(['(uuid_generate_v4())'] * 300)}",
+    "missing types": "CREATE TABLE a (b citext);\n" * 300,
+    "parameters": "INSERT INTO a VALUES ($1);\n" * 300,
+    "commands of psql": "\\echo a\nSELECT 1;\n" * 300,
+}
+
+
+@pytest.mark.parametrize("text", FAULTS_OF_FILES.values(), ids=FAULTS_OF_FILES)
+def test_a_file_is_not_measured_once_for_each_fault(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[int] = []
+
+    class Counted(Source):
+        def __init__(self, text: str) -> None:
+            measured.append(len(text))
+            super().__init__(text)
+
+    monkeypatch.setattr(checks, "Source", Counted)
+    check_files([SqlFile(tmp_path / "a.sql", text)], profile("2026-09"))
+    (tmp_path / "1_a.sql").write_text(text)
+    with pytest.raises(MigrationErrors) as caught:
+        compile_folder(tmp_path, profile("2026-09"))
+    assert len(caught.value.findings) >= 300
+    assert sum(measured) <= 4 * len(text)
 
 
 def test_nested_comments_reach_the_scanner_flat() -> None:

@@ -119,6 +119,15 @@ def test_a_quote_without_end_is_quoted_in_one_line(tmp_path: Path) -> None:
     assert len(fault.why) < 250
 
 
+def test_characters_that_a_terminal_does_not_show_are_escaped(tmp_path: Path) -> None:
+    found = faults(tmp_path, {"1_a.sql": 'DROP TABLE a \u00a0;\nDROP "\x1b[2Ja" b;\nDROP TABLE c;\x1a'})
+    assert [each.why for each in found if each.rule.id == "syntax-error"] == [
+        'syntax error at or near "\\xa0"',
+        'syntax error at or near ""\\x1b[2Ja""',
+        'syntax error at or near "\\x1a"',
+    ]
+
+
 def test_statements_before_a_quote_without_end_are_read(tmp_path: Path) -> None:
     found = faults(tmp_path, {"1_a.sql": "TRUNCATE a;\nLISTEN b;\nSELECT 'x;\n"})
     assert told(found) == [

@@ -164,6 +164,25 @@ NO_KEYS = {
 }
 
 
+COMMENTS = {
+    "COMMENT ON EXTENSION pgcrypto IS 'x'": 'extension "pgcrypto"',
+    "COMMENT ON TRIGGER t ON s.a IS 'x'": 'trigger "t"',
+    "COMMENT ON POLICY p ON a IS 'x'": 'policy "p"',
+    "COMMENT ON MATERIALIZED VIEW s.m IS 'x'": 'materialized view "m"',
+    "COMMENT ON PROCEDURE s.p(int) IS 'x'": 'procedure "p"',
+    "COMMENT ON EVENT TRIGGER e IS NULL": 'event trigger "e"',
+}
+
+
+@pytest.mark.parametrize(("sql", "missing"), COMMENTS.items())
+def test_comments_on_what_cannot_exist(tmp_path: Path, sql: str, missing: str) -> None:
+    (fault,) = faults(tmp_path, {"1_a.sql": sql})
+    assert (fault.rule.id, fault.why) == (
+        "missing-object",
+        f"no {missing.rpartition(' ')[0]} can be created, so {missing} does not exist",
+    )
+
+
 def numbered(statements: list[str]) -> dict[str, str]:
     return {f"{number}_x.sql": text for number, text in enumerate(statements, 1)}
 

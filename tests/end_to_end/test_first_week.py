@@ -185,7 +185,7 @@ DAMAGES = {
         ExitCode.CANNOT_CONNECT,
         "remove the file; the cluster gets a new identifier",
     ),
-    "stacks/Shop.json": (ExitCode.USAGE, "run `blocks destroy --local --purge`"),
+    "stacks/Shop.json": (ExitCode.USAGE, "or remove it and deploy again"),
     "local/main/ca.pem": (ExitCode.OK, ""),
     "local/main/tls/server.key": (ExitCode.OK, ""),
     "local/main/server.json": (ExitCode.OK, ""),

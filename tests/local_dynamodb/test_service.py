@@ -150,6 +150,33 @@ def test_injections_that_cannot_be(dynamo: LocalDynamo) -> None:
         Injection(fault=Fault.LOST, times=0)
 
 
+OF_ANOTHER_TYPE: dict[str, tuple[Callable[[Any], object], str]] = {
+    "times": (lambda dynamo: dynamo.inject("Throttling", times="2"), "times is of type str"),
+    "every": (lambda dynamo: dynamo.inject("Throttling", every=None), "every is of type NoneType"),
+    "key": (lambda dynamo: dynamo.inject("Throttling", key=("a", "b")), "key is of type list; give text"),
+    "table": (lambda dynamo: dynamo.inject("Throttling", table=5), "table is of type int"),
+    "delay": (lambda dynamo: dynamo.set_replication_delay("1"), "the delay is '1'"),
+    "negative delay": (lambda dynamo: dynamo.set_replication_delay(-1), "0 or more"),
+    "moment": (lambda dynamo: dynamo.delete_expired("now"), "seconds since the epoch"),
+    "one Region": (lambda dynamo: dynamo.create_table("t", replicas="us-east-2"), "list of text"),
+    "Region": (lambda dynamo: dynamo.create_table("t", region=5), "list of text"),
+    "replica": (lambda dynamo: dynamo.replicate("t", "us-east-2"), "list of text"),
+    "stopped Region": (lambda dynamo: dynamo.stop_region(5), "list of text"),
+    "name": (lambda dynamo: dynamo.create_table(5), "cannot be created"),
+    "empty name": (lambda dynamo: dynamo.create_table(""), "cannot be created"),
+}
+
+
+@pytest.mark.parametrize(("call", "says"), OF_ANOTHER_TYPE.values(), ids=OF_ANOTHER_TYPE)
+def test_a_value_of_another_type_is_refused(
+    dynamo: LocalDynamo, call: Callable[[LocalDynamo], object], says: str
+) -> None:
+    """An injection that matches nothing would let a test pass that tests nothing."""
+    with pytest.raises(LocalDynamoError, match=says):
+        call(dynamo)
+    assert dynamo.armed() == {}
+
+
 @divergence("ttl-on-request")
 def test_expired_items_stay_until_they_are_deleted(dynamo: LocalDynamo, api: Any) -> None:
     now = int(time.time())

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from .arguments import whole
 from .keys import COUNTERS, own_key
 from .once import once_of
 from .values import decode_number, encode, exact_sum
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from .store import Store
 
 
+_MOST_SHARDS = 10_000
+"""Largest number of shards: their names have four digits."""
+
+
 class Counter:
     """A number that is added to without reading it, spread over `shards` items.
 
@@ -29,8 +34,7 @@ class Counter:
     """
 
     def __init__(self, store: Store, name: str, shards: int) -> None:
-        if not 1 <= shards <= 10_000:
-            raise ValueError(f"shards is {shards}; give 1 to 10,000")
+        whole("shards", shards, 1, _MOST_SHARDS)
         self.name = name
         self.shards = shards
         self._store = store

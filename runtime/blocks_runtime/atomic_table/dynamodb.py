@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from .items import Record
     from .keys import Key
+    from .requests import Repetitions
     from .writes import Add, Write
 
 
@@ -66,13 +67,18 @@ class DynamoStore:
                     found[record.key] = record
         return [found.get(key) for key in keys]
 
-    def snapshot(self, keys: Sequence[Key], until: float | None) -> list[Record | None]:
+    def snapshot(
+        self, keys: Sequence[Key], until: float | None, conflicts: Repetitions | None = None
+    ) -> list[Record | None]:
         """Return the records of at most `ACTIONS` keys as they were at one moment, in the order of the keys."""
         items = [{"Get": {"TableName": self._table, "Key": key_attributes(key)}} for key in keys[:ACTIONS]]
-        answer = self._call(Request.of("TransactGetItems", {"TransactItems": items}), until)
+        request = Request.of("TransactGetItems", {"TransactItems": items})
+        answer = self._call(request, until, conflicts)
         return [record_of(each["Item"]) if each.get("Item") else None for each in answer["Responses"]]
 
-    def write(self, writes: Sequence[Write], until: float | None) -> None:
+    def write(
+        self, writes: Sequence[Write], until: float | None, conflicts: Repetitions | None = None
+    ) -> None:
         """Carry out all actions or none.
 
         Raises:
@@ -83,7 +89,7 @@ class DynamoStore:
         parameters = transaction_parameters(self._table, writes, write_id)
         request = Request.of("TransactWriteItems", parameters, writes=True)
         try:
-            self.client.call(request, until)
+            self.client.call(request, until, conflicts)
         except RequestFailed as failed:
             if not isinstance(failed.error, RaceCondition):
                 raise self.client.final(failed) from failed.error.__cause__
@@ -139,6 +145,11 @@ class DynamoStore:
         """Return 0: DynamoDB deletes expired items by itself."""
         del until
         return 0
+
+    @property
+    def patience(self) -> float:
+        """Seconds for a request with its repetitions."""
+        return self.client.patience
 
     @property
     def forked(self) -> bool:
@@ -224,8 +235,10 @@ class DynamoStore:
             attempt += 1
         return answers
 
-    def _call(self, request: Request, until: float | None) -> dict[str, Any]:
+    def _call(
+        self, request: Request, until: float | None, conflicts: Repetitions | None = None
+    ) -> dict[str, Any]:
         try:
-            return self.client.call(request, until)
+            return self.client.call(request, until, conflicts)
         except RequestFailed as failed:
             raise self.client.final(failed) from failed.error.__cause__

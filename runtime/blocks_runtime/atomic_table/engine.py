@@ -9,14 +9,16 @@ import time
 from ..database.course import Course
 from ..errors import DatabaseError, LeaseLost, RaceCondition, SerializationFailure
 from ..shared.retry import RetryPolicy
-from .items import ABSENT, Item, Lock, check_table, item_of, live, record_of
-from .keys import Key, key_of
+from .items import ABSENT, Item, Lock, check_table, item_of, live, record_of, version_of
+from .keys import Key, key_of, keys_of
 from .lease import Lease
 from .limits import ACTIONS
 from .locks import check_lock, has_no_lock, is_fresh, lock_key, lock_of, no_guard, renewed
 from .once import once_of
 from .primitives import ensure_result, sleep
-from .transaction import TableTransaction
+from .requests import Repetitions
+from .transaction import TableTransaction, check_leases
+from .typed import check_type
 from .values import decode
 from .writes import Delete, Put, check_atomic, check_distinct, check_record
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from .keys import KeyLike
     from .once import Once
     from .store import Store
-    from .writes import Write
+    from .writes import Check, Write
 
     T = TypeVar("T")
 
@@ -53,7 +55,8 @@ class TableEngine:
         self, keys: Iterable[KeyLike], data_type: type[Any] | None, consistent: bool, until: float | None
     ) -> list[Item[Any] | None]:
         """Return items in the order of their keys; a key may come twice."""
-        wanted = [key_of(key) for key in keys]
+        wanted = keys_of(keys)
+        check_type(data_type)
         distinct = list(dict.fromkeys(wanted))
         if not distinct:
             return []
@@ -76,7 +79,7 @@ class TableEngine:
         A lock stays with a new version until its life ends: the next one would otherwise get its version from the clock
         of another machine, which may be behind.
         """
-        wanted = list(dict.fromkeys(key_of(key) for key in keys))
+        wanted = list(dict.fromkeys(keys_of(keys)))
         if not wanted:
             return
         self.store.delete_all(wanted, until)
@@ -151,6 +154,7 @@ class TableEngine:
         table = self.store.table
         writes: list[Write] = []
         locks: list[Lock] = []
+        leases: list[tuple[Lease, Check]] = []
         for guard in guards:
             if isinstance(guard, Lock):
                 check_table(guard.table, table, "lock")
@@ -159,19 +163,23 @@ class TableEngine:
                 locks.append(lock_of(guard.key, put.record, table))
                 writes.append(put)
             elif isinstance(guard, Lease):
-                writes.append(guard.condition(table))
+                leases.append((guard, guard.condition(table)))
+                writes.append(leases[-1][1])
             else:
                 raise no_guard(guard)
         for item in items:
-            check_table(getattr(item, "table", None), table, "item")
-            known = getattr(item, "version", None)
+            known = version_of(item, table)
             writes.append(Put(record_of(item, known or ABSENT), known))
         if identity is not None:
             writes.append(identity.put(None))
         if not writes:
             return []
         check_atomic(writes)
-        self.store.write(writes, until)
+        try:
+            self.store.write(writes, until)
+        except RaceCondition as race:
+            check_leases(race, leases)
+            raise
         self.counters.add(commits=1)
         return locks
 
@@ -185,14 +193,15 @@ class TableEngine:
         """Run `fn` until it commits or the policy gives up.
 
         Only a conflict runs it again. An outage or throttling was waited for by the store until its deadline, so a
-        further run would only multiply that time.
+        further run would only multiply that time. For the same reason all runs share the repetitions of their requests
+        after a conflict.
         """
         policy, identity = RetryPolicy(max_retries, until), once_of(once)
-        course = self._course()
+        course, conflicts = self._course(), Repetitions()
         while True:
             info = course.attempt()
             try:
-                result = self._attempt(fn, info, until, identity)
+                result = self._attempt(fn, info, until, identity, conflicts)
             except DatabaseError as error:
                 conflict = isinstance(error, SerializationFailure)
                 wait = policy.wait(error, info.attempts, time.monotonic()) if conflict else None
@@ -227,11 +236,12 @@ class TableEngine:
         info: TransactionInfo,
         until: float | None,
         once: Once | None,
+        conflicts: Repetitions,
     ) -> T:
         if once is not None and (record := self._result(once, until)) is not None:
             result: Any = once.result_in(record)
             return result  # type: ignore[no-any-return]
-        tx = TableTransaction(self.store, info, until)
+        tx = TableTransaction(self.store, info, until, conflicts)
         try:
             result = ensure_result(fn(tx))
             put = None if once is None else once.put(result)
@@ -252,6 +262,11 @@ class TableEngine:
         (record,) = self.store.read([once.key], until)
         return live(record)
 
+    @property
+    def limit(self) -> float:
+        """The `time.monotonic()` at which a call without a deadline gives up that consists of several requests."""
+        return time.monotonic() + self.store.patience
+
     def _course(self) -> Course:
         return Course(self.counters, self._count, self._instrumentation, _EXHAUSTED)
 
@@ -261,7 +276,7 @@ class TableEngine:
 
 def _lost_to(error: DatabaseError, key: Key) -> bool:
     """Return whether a conflict was on the item with this key."""
-    return isinstance(error, RaceCondition) and key in error.keys
+    return isinstance(error, (RaceCondition, LeaseLost)) and key in error.keys
 
 
 def _always_written() -> RaceCondition:

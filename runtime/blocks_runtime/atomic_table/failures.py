@@ -6,7 +6,7 @@ Source: AWS developer guide, "Error handling with DynamoDB", and the API referen
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import (
@@ -45,7 +45,7 @@ class Failure:
 
     error: DatabaseError
     next: Next
-    reasons: Sequence[Mapping[str, Any]] = ()
+    reasons: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
 
 
 _UNSIGNED = frozenset(

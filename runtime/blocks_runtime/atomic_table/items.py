@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from time import time_ns
 from typing import Generic, TypeVar
 
+from .arguments import whole
 from .keys import Key, key_of
 from .typed import typed
 from .values import AttributeValue, decode, encode
@@ -33,7 +34,7 @@ class Item(Generic[T]):
 
     pk: str
     sk: str
-    data: T
+    data: T = field(repr=False)
     version: int | None = None
     """Changes with every write, and grows with every one that is conditional; None for an item that was not read."""
     expires_at: int | None = None
@@ -78,7 +79,7 @@ class Record:
     """An item as it is stored, expired or not."""
 
     key: Key
-    data: AttributeValue
+    data: AttributeValue = field(repr=False)
     version: int
     expires_at: int | None = None
     write_id: str | None = None
@@ -103,10 +104,30 @@ def next_version(known: int = ABSENT) -> int:
     return max(known + 1, time_ns())
 
 
+def no_item(given: object) -> TypeError:
+    """Return the error that something is given as an item."""
+    return TypeError(f"an item is given as Item(pk, sk, data), not as {type(given).__name__}")
+
+
+def version_of(item: Item[typing.Any], table: str) -> int | None:
+    """Return the version that an item was read with from a table; None for an item that was not read.
+
+    Raises:
+        TypeError: it is no item, or its version no number.
+        ValueError: it is of another table.
+    """
+    if not isinstance(item, Item):
+        raise no_item(item)
+    check_table(item.table, table, "item")
+    return None if item.version is None else whole("version", item.version, ABSENT)
+
+
 def record_of(item: Item[typing.Any], known: int = ABSENT) -> Record:
     """Return the record that stores an item over one with the version `known`; errors are those of `encode`."""
     if not isinstance(item, Item):
-        raise TypeError(f"an item is given as Item(pk, sk, data), not as {type(item).__name__}")
+        raise no_item(item)
+    if item.version is not None:
+        whole("version", item.version, ABSENT)
     expiry = item.expires_at
     if expiry is not None and (isinstance(expiry, bool) or not isinstance(expiry, int)):
         raise TypeError(
@@ -127,8 +148,8 @@ def several(given: Item[typing.Any] | Iterable[Item[typing.Any]]) -> Iterable[It
     """
     if isinstance(given, Item):
         return [given]
-    if isinstance(given, (str, dict)) or not hasattr(given, "__iter__"):
-        raise TypeError(f"an item is given as Item(pk, sk, data), not as {type(given).__name__}")
+    if isinstance(given, (str, dict)) or hasattr(given, "_fields") or not hasattr(given, "__iter__"):
+        raise no_item(given)
     return given
 
 

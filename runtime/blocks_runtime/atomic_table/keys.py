@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from ..errors import TableLimitExceeded
+from .arguments import of_type, several
 from .limits import PARTITION_KEY_BYTES, SORT_KEY_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Key(NamedTuple):
@@ -60,10 +64,17 @@ def key_of(given: object) -> Key:
     return checked(key)
 
 
-def check_place(pk: str, after: object) -> None:
-    """Check the place after which a query begins: the `sk` of an item, an empty text or None; errors as of `key_of`."""
+def check_place(pk: object, prefix: object, after: object) -> None:
+    """Check the partition of a query, the beginning of `sk`, and the place after which it begins.
+
+    That is the `sk` of an item, an empty text or None. Errors are those of `key_of`.
+    """
+    for name, value in (("pk", pk), ("prefix", prefix)):
+        if not isinstance(value, str):
+            raise of_type(name, value, "text")
+    key_of((pk, prefix or "-"))
     if after is not None and not isinstance(after, str):
-        raise TypeError(f"after is of type {type(after).__name__}; give the sk of the last item")
+        raise of_type("after", after, "the sk of the last item")
     if after:
         key_of((pk, after))
 
@@ -110,6 +121,13 @@ def utf8(text: str, name: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"{name} is not Unicode text: {error.reason} at character {error.start}") from None
+
+
+def keys_of(given: Iterable[object]) -> list[Key]:
+    """Return the keys that a caller gave; errors are those of `key_of`."""
+    if is_one_key(given):
+        raise TypeError(f"several keys are given as a list, not as {type(given).__name__}")
+    return [key_of(key) for key in several(given, "several keys are given as a list")]
 
 
 def is_one_key(given: object) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from ..errors import RaceCondition, TableLimitExceeded
-from .items import Lock, Record, next_version
+from .arguments import whole
+from .items import ABSENT, Lock, Record, next_version
 from .keys import LOCKS, Key, own_key
 from .writes import Put
 
@@ -61,8 +62,10 @@ def check_lock(lock: Lock) -> None:
 
     Raises:
         RaceCondition: it has expired; another process may have written since without a conflict on it.
+        TypeError: its version or expiry is no number.
     """
-    if lock.expires_at <= time.time():
+    whole("version of the lock", lock.version, ABSENT)
+    if whole("expires_at of the lock", lock.expires_at, 0) <= time.time():
         error = RaceCondition(
             "the lock has expired", advice="get the lock again, read again, and repeat the work"
         )

@@ -30,7 +30,7 @@ class Message(Generic[T]):
     """A message that was received: its id and data, and the receipt to acknowledge it with."""
 
     id: str
-    data: T
+    data: T = field(repr=False)
     receipt: str
     deliveries: int
     """Number of times that it was received, this time included."""
@@ -45,7 +45,7 @@ class Row:
     """A message as it is stored; `visible_at` is in milliseconds since the epoch, 0 while it waits."""
 
     id: str
-    data: object
+    data: object = field(repr=False)
     visible_at: int = 0
     receipt: str = ""
     deliveries: int = 0

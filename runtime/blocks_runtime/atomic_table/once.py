@@ -28,6 +28,11 @@ class Once:
 
     `id` names it, such as the id of a request or of a queue's message. A repetition with another `payload` (any value
     that can be stored) is refused. The result is kept for `lifetime` seconds.
+
+    Raises:
+        TypeError: the id is no text, the lifetime no number, or the payload cannot be stored.
+        ValueError: the id is empty, or the lifetime not a positive number of whole seconds.
+        TableLimitExceeded: the id is too long.
     """
 
     id: str
@@ -39,6 +44,9 @@ class Once:
     def __post_init__(self) -> None:
         if int(seconds("lifetime", self.lifetime)) != self.lifetime:
             raise ValueError(f"lifetime is {self.lifetime} s; give whole seconds")
+        # Before the work, not after it: neither could be recorded.
+        own_key(ONCE, self.id, self.scope)
+        encode(self.payload, "payload")
 
     @property
     def key(self) -> Key:

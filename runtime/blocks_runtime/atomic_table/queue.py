@@ -10,7 +10,7 @@ from .durations import seconds
 from .items import live
 from .keys import Key
 from .messages import LAST, PAGE, Ids, Message, Row, id_key, last_key, row_key
-from .typed import typed
+from .typed import check_type, typed
 from .values import decode, encode
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -75,7 +75,7 @@ class Queue:
             tx._put(key, Row(id, data).stored)
             tx._put(index, known.appended(key.sk).stored)
 
-        self._engine.transaction(append, _RETRIES)
+        self._engine.transaction(append, _RETRIES, self._engine.limit)
 
     @overload
     def pull(self, *, visibility: float = 300) -> Message[Any] | None: ...
@@ -91,6 +91,7 @@ class Queue:
             TypeError: the data of the first message does not fit `data_type`; the message stays where it is.
             CommitOutcomeUnknown: no answer arrived; a message that was received becomes visible after `visibility`.
         """
+        check_type(data_type)
         seconds("visibility", visibility)
         after: str | None = None
         busy: set[str] = set()
@@ -130,7 +131,7 @@ class Queue:
             tx._delete(key)
             tx._put(index, rest.stored, rest.expires_at)
 
-        self._engine.transaction(finish, _RETRIES)
+        self._engine.transaction(finish, _RETRIES, self._engine.limit)
 
     def release(self, message: Message[Any]) -> None:
         """Make a message visible again at once, in its place; errors are those of `ack`."""
@@ -141,17 +142,18 @@ class Queue:
                 key, replace(row, visible_at=0).stored
             )  # with its receipt, so that a repetition is the same
 
-        self._engine.transaction(give_back, _RETRIES)
+        self._engine.transaction(give_back, _RETRIES, self._engine.limit)
 
     def extend(self, message: Message[Any], visibility: float) -> None:
         """Keep a message for `visibility` seconds from now; errors are those of `ack`."""
+        seconds("visibility", visibility)
 
         def keep(tx: TableTransaction) -> None:
             key, row = self._held(tx, message)
             longer = row.received(visibility)
             tx._put(key, replace(longer, receipt=row.receipt, deliveries=row.deliveries).stored)
 
-        self._engine.transaction(keep, _RETRIES)
+        self._engine.transaction(keep, _RETRIES, self._engine.limit)
 
     def _take(self, key: Key, data_type: type[Any] | None, visibility: float) -> Message[Any] | None:
         """Give a message to this consumer; None if it is gone or busy."""

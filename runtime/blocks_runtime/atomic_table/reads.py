@@ -52,7 +52,10 @@ class Reads:
         Raises:
             DatabaseError: see `blocks_runtime.errors`.
         """
-        (item,) = self._connected().get_many([key], data_type, consistent, until_of(deadline))
+        from .arguments import switch
+
+        read = self._connected().get_many
+        (item,) = read([key], data_type, switch("consistent", consistent), until_of(deadline))
         return item
 
     @overload
@@ -80,7 +83,10 @@ class Reads:
 
         They are read in batches, so not of one moment; a transaction reads up to 100 of one moment. Otherwise as `get`.
         """
-        return self._connected().get_many(keys, data_type, consistent, until_of(deadline))
+        from .arguments import switch
+
+        read = self._connected().get_many
+        return read(keys, data_type, switch("consistent", consistent), until_of(deadline))
 
     @overload
     def query(
@@ -135,10 +141,11 @@ class Reads:
             ValueError: the limit is negative.
             DatabaseError: see `blocks_runtime.errors`.
         """
+        check_query(pk, prefix, data_type, reverse, limit, after, consistent)
         found: list[Item[Any]] = []
         if limit == 0:
             return found
-        pages = self._pages(pk, prefix, data_type, reverse, limit, after, consistent, deadline)
+        pages = self._pages(pk, prefix, data_type, reverse, limit, after, consistent, until_of(deadline))
         for item in pages:
             found.append(item)
         return found
@@ -181,7 +188,8 @@ class Reads:
 
         The pages are not of one moment: an item that is written meanwhile may be seen or not.
         """
-        return self._pages(pk, prefix, data_type, reverse, None, after, consistent, deadline)
+        check_query(pk, prefix, data_type, reverse, None, after, consistent)
+        return self._pages(pk, prefix, data_type, reverse, None, after, consistent, until_of(deadline))
 
     def _pages(
         self,
@@ -192,23 +200,16 @@ class Reads:
         limit: int | None,
         after: str | None,
         consistent: bool,
-        deadline: Deadline | None,
+        until: float | None,
     ) -> Iterator[Item[Any]]:
         from .items import item_of
-        from .keys import check_place, key_of
 
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
-            raise TypeError(f"limit is of type {type(limit).__name__}; give a whole number of items")
-        if limit is not None and limit < 0:
-            raise ValueError(f"limit is {limit}; give 0 or more")
-        key_of((pk, prefix or "-"))
-        check_place(pk, after)
         if after is not None and not (after and after.startswith(prefix)):
             # DynamoDB refuses a place outside of the prefix: all of the items come after it, or none.
             if (after <= prefix) == reverse:
                 return
             after = None
-        engine, until, left = self._connected(), until_of(deadline), limit
+        engine, left = self._connected(), limit
         while True:
             records, after = engine.store.page(
                 pk, prefix, until, reverse=reverse, limit=left, after=after, consistent=consistent
@@ -227,6 +228,33 @@ class Reads:
 
     def _connected(self) -> TableEngine:
         raise NotImplementedError
+
+
+def check_query(
+    pk: object,
+    prefix: object,
+    data_type: object,
+    reverse: object,
+    limit: object,
+    after: object,
+    consistent: object,
+) -> None:
+    """Check the arguments of a query.
+
+    Raises:
+        TypeError: one is of another type.
+        ValueError: the partition key is empty, or the limit negative.
+    """
+    from .arguments import switch, whole
+    from .keys import check_place
+    from .typed import check_type
+
+    check_place(pk, prefix, after)
+    check_type(data_type)
+    switch("reverse", reverse)
+    switch("consistent", consistent)
+    if limit is not None:
+        whole("limit", limit, 0)
 
 
 def until_of(deadline: Deadline | None) -> float | None:

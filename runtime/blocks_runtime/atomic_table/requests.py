@@ -39,7 +39,25 @@ would wait for nothing, and its outcome be unknown.
 """
 
 REPEATS = 10
-"""Repetitions of one request."""
+"""Repetitions of one request; of those after a conflict, also the limit of a whole transaction."""
+
+
+class Repetitions:
+    """The repetitions of requests after a conflict, counted over all runs of one transaction.
+
+    Each run may repeat its requests, and a conflict that remains runs the function again. With a count for each request
+    the two would multiply.
+    """
+
+    __slots__ = ("made",)
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def left(self, limit: int) -> int:
+        """Return how many a request may still make that may make `limit` by itself."""
+        return max(0, limit - self.made)
+
 
 BACKOFF = Backoff(base=0.025, cap=1.0)
 """Waits between them: a throttled key recovers within a second."""

@@ -9,6 +9,7 @@ from ..errors import (
     CommitOutcomeUnknown,
     DeadlineExceeded,
     RaceCondition,
+    SerializationFailure,
     TransactionAborted,
     UniqueConstraintViolation,
 )
@@ -16,7 +17,7 @@ from ..shared.retry import CONFLICTS
 from .items import ABSENT, live, new_write_id, next_version
 from .keys import shown
 from .primitives import sleep
-from .requests import PATIENCE
+from .requests import PATIENCE, Repetitions
 from .rows import (
     delete,
     delete_expired,
@@ -74,11 +75,16 @@ class SqlStore:
             found |= {record.key: record for record in map(record_of, rows)}
         return [found.get(key) for key in keys]
 
-    def snapshot(self, keys: Sequence[Key], until: float | None) -> list[Record | None]:
+    def snapshot(
+        self, keys: Sequence[Key], until: float | None, conflicts: Repetitions | None = None
+    ) -> list[Record | None]:
         """Return the records of keys as they were at one moment, in the order of the keys: one query."""
+        del conflicts
         return self.read(keys, until)
 
-    def write(self, writes: Sequence[Write], until: float | None) -> None:
+    def write(
+        self, writes: Sequence[Write], until: float | None, conflicts: Repetitions | None = None
+    ) -> None:
         """Carry out all actions or none.
 
         A COMMIT whose answer was lost is repeated: the rows have the identity of the write, so it is recognized if it
@@ -89,30 +95,33 @@ class SqlStore:
             CommitOutcomeUnknown: no answer arrived, and others have written the rows since.
         """
         storable([write.key for write in writes])
+        repetitions = conflicts or Repetitions()
         attempt = _Attempt(self._table, writes)
-        lost = refused = 0
+        lost = 0
         while True:
+            left = repetitions.left(_CONFLICTS)
+            attempt.repetitions = repetitions, repetitions.made
             try:
                 changed = self._database.transaction(
-                    attempt.run, retry_on_conflict=True, max_retries=_CONFLICTS, deadline=self._seconds(until)
+                    attempt.run, retry_on_conflict=True, max_retries=left, deadline=self._seconds(until)
                 )
             except CommitOutcomeUnknown:
                 attempt.lost = True
                 lost += 1
                 if attempt.undecided or lost > _LOST or (until is not None and time.monotonic() >= until):
                     raise
-            except (
-                UniqueConstraintViolation,
-                TransactionAborted,
-            ):  # nothing was written; a row was inserted meanwhile
-                refused += 1
-                if refused > _CONFLICTS:
-                    raise
+            except (UniqueConstraintViolation, TransactionAborted) as refused:
+                # Nothing was written: a row was inserted meanwhile.
+                if not repetitions.left(_CONFLICTS):
+                    raise SerializationFailure(
+                        "another transaction has inserted one of the rows, on every attempt"
+                    ) from refused
+                repetitions.made += 1
             else:
                 if changed:
                     raise _race(changed, len(writes))
                 return
-            sleep(CONFLICTS.wait(lost + refused))
+            sleep(CONFLICTS.wait(lost + repetitions.made))
 
     def put_all(self, records: Sequence[Record], until: float | None) -> None:
         """Write records of distinct keys in any order, in chunks that are each atomic."""
@@ -161,6 +170,11 @@ class SqlStore:
             total += count
             if not count:
                 return total
+
+    @property
+    def patience(self) -> float:
+        """Seconds for a statement or transaction."""
+        return self._patience
 
     @property
     def forked(self) -> bool:
@@ -231,6 +245,8 @@ class _Attempt:
         self._versions = new_versions(writes)
         self._write_id = new_write_id()
         self._seen: dict[Key, int] | None = None
+        self.repetitions = Repetitions(), 0
+        """The repetitions of the whole transaction, and their number before this one of the database."""
         self.lost = False
         """True once the answer to a COMMIT was lost."""
         self.undecided = False
@@ -239,6 +255,8 @@ class _Attempt:
     def run(self, tx: Transaction) -> list[Key]:
         """Evaluate the conditions and write, in one transaction; return the keys whose condition does not hold."""
         now = time.time()
+        counted, before = self.repetitions
+        counted.made = before + tx.attempt - 1
         rows = tx.query(select(self._table, self._keys))
         found = {record.key: record for record in map(record_of, rows)}
         versions = {key: record.version for key, record in found.items()}

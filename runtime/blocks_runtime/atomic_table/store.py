@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from .items import Record
     from .keys import Key
+    from .requests import Repetitions
     from .writes import Add, Write
 
 
@@ -25,11 +26,15 @@ class Store(Protocol):
     ) -> list[Record | None]:
         """Return the records of distinct keys, in their order."""
 
-    def snapshot(self, keys: Sequence[Key], until: float | None) -> list[Record | None]:
+    def snapshot(
+        self, keys: Sequence[Key], until: float | None, conflicts: Repetitions | None = None
+    ) -> list[Record | None]:
         """Return the records of keys as they were at one moment, in the order of the keys."""
 
-    def write(self, writes: Sequence[Write], until: float | None) -> None:
-        """Carry out all actions or none.
+    def write(
+        self, writes: Sequence[Write], until: float | None, conflicts: Repetitions | None = None
+    ) -> None:
+        """Carry out all actions or none; `conflicts` counts repetitions for the whole transaction.
 
         Raises:
             RaceCondition: a condition failed, so nothing was written.
@@ -64,6 +69,10 @@ class Store(Protocol):
 
     def purge(self, until: float | None) -> int:
         """Delete expired items that the service does not delete by itself, and return their number."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds for a request with its repetitions."""
 
     @property
     def forked(self) -> bool:

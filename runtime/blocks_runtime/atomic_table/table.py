@@ -62,13 +62,19 @@ class AtomicTable(Reads):
             request_deadline: seconds for any single request with its repetitions, also those of leases, queues and
                 counters; a deadline of a call may be shorter. None: `requests.PATIENCE`.
         """
-        if max_connections < 1:
-            raise ValueError(f"max_connections is {max_connections}; give at least 1")
-        self.name = name
+        from .arguments import of_type, text, whole
+        from .durations import seconds
+
+        self.name = text("name", name, "the id of the construct, or the name of the table in a database")
+        self._max_connections = whole("max_connections", max_connections, 1)
+        if request_deadline is not None:
+            seconds("request_deadline", request_deadline)
+        if database is not None:
+            from ..database.database import DistributedDatabase
+
+            if not isinstance(database, DistributedDatabase):
+                raise of_type("database", database, f"an object of {DistributedDatabase.__name__}")
         self._database = database
-        if request_deadline is not None and not request_deadline > 0:
-            raise ValueError(f"request_deadline is {request_deadline} s; give a positive number")
-        self._max_connections = max_connections
         self._request_deadline = request_deadline
         self._engine: TableEngine | None = None
         self._lock = allocate_lock()
@@ -183,6 +189,7 @@ class AtomicTable(Reads):
             TypeError: retries were asked for without a function to run again.
             DatabaseError: anything else, see `blocks_runtime.errors`.
         """
+        check_retries(retry_on_conflict, max_retries)
         if fn is None:
             if retry_on_conflict or once is not None:
                 raise TypeError(
@@ -190,6 +197,7 @@ class AtomicTable(Reads):
                     "put it into a function and pass that to transaction()"
                 )
             return self._connected().block(until_of(deadline))
+        check_function(fn)
         retries = max_retries if retry_on_conflict else 0
         return self._connected().transaction(fn, retries, until_of(deadline), once)
 
@@ -205,6 +213,8 @@ class AtomicTable(Reads):
         The options and errors are those of `transaction`.
         """
         import functools
+
+        check_retries(retry_on_conflict, max_retries)
 
         def decorate(
             fn: Callable[Concatenate[TableTransaction, P], T],
@@ -298,3 +308,28 @@ class AtomicTable(Reads):
                     self.name, self._database, self._max_connections, self._request_deadline
                 )
             return self._engine
+
+
+def check_retries(retry_on_conflict: object, max_retries: object) -> None:
+    """Check the options of a transaction.
+
+    Raises:
+        TypeError: one is of another type.
+        ValueError: the number of retries is negative.
+    """
+    from .arguments import switch, whole
+
+    switch("retry_on_conflict", retry_on_conflict)
+    whole("max_retries", max_retries, 0)
+
+
+def check_function(fn: object) -> None:
+    """Check that a caller gave a function.
+
+    Raises:
+        TypeError: it is another value.
+    """
+    if not callable(fn):
+        from .arguments import of_type
+
+        raise of_type("fn", fn, "a function with the transaction as its parameter")

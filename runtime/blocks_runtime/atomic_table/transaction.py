@@ -4,10 +4,23 @@
 from __future__ import annotations
 
 from ..errors import RaceCondition, TransactionAborted
-from .items import ABSENT, Item, Lock, Record, check_table, item_of, live, next_version, record_of
-from .keys import Key, key_of
+from .items import (
+    ABSENT,
+    Item,
+    Lock,
+    Record,
+    check_table,
+    item_of,
+    live,
+    next_version,
+    record_of,
+    version_of,
+)
+from .keys import Key, key_of, keys_of
+from .lease import Lease
 from .limits import ACTIONS
 from .locks import check_lock, lock_key, no_guard
+from .typed import check_type
 from .values import encode
 from .writes import Check, Delete, Put, check_atomic
 
@@ -18,7 +31,7 @@ if TYPE_CHECKING:
 
     from ..database.results import TransactionInfo
     from .keys import KeyLike
-    from .lease import Lease
+    from .requests import Repetitions
     from .store import Store
     from .writes import Write
 
@@ -38,9 +51,16 @@ class TableTransaction:
     run as if no other one had run at the same time (serializable).
     """
 
-    def __init__(self, store: Store, info: TransactionInfo, until: float | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        info: TransactionInfo,
+        until: float | None,
+        conflicts: Repetitions | None = None,
+    ) -> None:
         self._store = store
         self._until = until
+        self._conflicts = conflicts
         self.info = info
         """The course of the transaction over all its attempts."""
         self.attempt = info.attempts
@@ -74,7 +94,8 @@ class TableTransaction:
 
     def _items(self, keys: Iterable[KeyLike], data_type: type[Any] | None) -> list[Item[Any] | None]:
         self._check()
-        wanted = [key_of(key) for key in keys]
+        wanted = keys_of(keys)
+        check_type(data_type)
         missing = [key for key in dict.fromkeys(wanted) if key not in self._written and key not in self._read]
         if missing:
             self._fetch(missing)
@@ -91,9 +112,9 @@ class TableTransaction:
         """
         self._check()
         for item in items:
+            known = version_of(item, self._store.table)
             key = key_of(item)
-            check_table(getattr(item, "table", None), self._store.table, "item")
-            expects = self._expected(key, getattr(item, "version", None))
+            expects = self._expected(key, known)
             put = Put(record_of(item, expects or ABSENT), expects)
             self._made.add(put.record.version)
             self._written[key] = put
@@ -120,7 +141,7 @@ class TableTransaction:
             if isinstance(guard, Lock):
                 check_table(guard.table, self._store.table, "lock")
                 check_lock(guard)
-            elif not hasattr(guard, "condition"):
+            elif not isinstance(guard, Lease):
                 raise no_guard(guard)
             self._required[guard] = None
 
@@ -146,7 +167,7 @@ class TableTransaction:
         if len(keys) == 1:
             found = self._store.read(keys, self._until)
         elif len(keys) <= ACTIONS:
-            found = self._store.snapshot(keys, self._until)
+            found = self._store.snapshot(keys, self._until, self._conflicts)
         else:
             found = self._store.read(keys, self._until)
             self._moments += 1
@@ -190,6 +211,7 @@ class TableTransaction:
         """Write everything, conditional on everything read; called after the callback."""
         self._check()
         self._over = True
+        required = self._conditions()
         writes = [*self._written.values(), *further]
         if not writes and not self._required:
             self._validate()
@@ -197,21 +219,25 @@ class TableTransaction:
         only_read = [
             Check(key, _version(record)) for key, record in self._read.items() if key not in self._written
         ]
-        actions = [*writes, *only_read, *self._conditions()]
+        actions = [*writes, *only_read, *{check.key: check for _, check in required}.values()]
         check_atomic(actions)
-        self._store.write(actions, self._until)
+        try:
+            self._store.write(actions, self._until, self._conflicts)
+        except RaceCondition as race:
+            check_leases(race, required)
+            raise
 
-    def _conditions(self) -> list[Check]:
+    def _conditions(self) -> list[tuple[Lock | Lease, Check]]:
         """Return the conditions of `require`, as they are at the end of the transaction."""
-        found: dict[Key, Check] = {}
+        found: list[tuple[Lock | Lease, Check]] = []
         for guard in self._required:
             if isinstance(guard, Lock):
                 check_lock(guard)
                 check = Check(lock_key(guard.key), guard.version)
             else:
                 check = guard.condition(self._store.table)
-            found[check.key] = check
-        return list(found.values())
+            found.append((guard, check))
+        return found
 
     def _validate(self) -> None:
         """Check that everything read was so at one moment.
@@ -223,7 +249,7 @@ class TableTransaction:
             return
         keys = list(self._read)
         check_atomic([Check(key, ABSENT) for key in keys])
-        found = self._store.snapshot(keys, self._until)
+        found = self._store.snapshot(keys, self._until, self._conflicts)
         changed = [
             key
             for key, record in zip(keys, found, strict=True)
@@ -245,6 +271,17 @@ class TableTransaction:
             raise TransactionAborted(
                 "the transaction is over", advice="use `tx` only inside the callback or the block"
             )
+
+
+def check_leases(race: RaceCondition, guards: Iterable[tuple[Lock | Lease, Check]]) -> None:
+    """Check whether a write was refused because of a lease.
+
+    Raises:
+        LeaseLost: another process has one.
+    """
+    for guard, check in guards:
+        if not isinstance(guard, Lock):
+            guard.refused(race, check)
 
 
 def _version(record: Record | None) -> int:

@@ -7,6 +7,19 @@ import types
 import typing
 from decimal import Decimal
 
+from .arguments import of_type
+
+
+def check_type(data_type: object) -> None:
+    """Check that a caller gave a class, perhaps with parameters as in `list[Line]`, or None.
+
+    Raises:
+        TypeError: it is another value, such as an instance of the class.
+    """
+    kind = typing.get_origin(data_type) or data_type
+    if kind is not None and (kind is types.UnionType or not isinstance(kind, type)):
+        raise of_type("data_type", data_type, "the class of the data, such as a dataclass")
+
 
 def typed(data: object, data_type: type[typing.Any] | None) -> typing.Any:
     """Return data as an instance of a class: a dataclass, NamedTuple or TypedDict is called with its entries.
@@ -36,10 +49,30 @@ def _instance(data: dict[str, typing.Any], kind: type[typing.Any]) -> typing.Any
     try:
         return kind(**fields)
     except TypeError as error:
+        said = _difference(data, kind) or str(error)
         raise TypeError(
-            f"data with the entries {', '.join(data)} does not fit {kind.__name__}: {error}; "
-            "give new fields default values, keep removed ones, or read the data without a type"
+            f"the data does not fit {kind.__name__}: {said}; give new fields default values, keep removed ones, "
+            "or read the data without a type"
         ) from error
+
+
+def _difference(data: dict[str, typing.Any], kind: type[typing.Any]) -> str:
+    """Return which fields the data lacks and which of its entries are no fields; "" if that is not known."""
+    import inspect  # costs more to import than the whole runtime
+
+    try:
+        parameters = inspect.signature(kind).parameters.values()
+    except (TypeError, ValueError):
+        return ""
+    if any(each.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD for each in parameters):
+        return ""
+    names = {each.name for each in parameters}
+    lacks = [each.name for each in parameters if each.default is each.empty and each.name not in data]
+    more = [name for name in data if name not in names]
+    parts = [f"it has no entry {', '.join(map(repr, lacks))}"] if lacks else []
+    if more:
+        parts.append(f"{kind.__name__} has no field {', '.join(map(repr, more))}")
+    return ", and ".join(parts)
 
 
 def _converted(value: typing.Any, hint: typing.Any) -> typing.Any:

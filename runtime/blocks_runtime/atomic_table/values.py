@@ -150,6 +150,8 @@ def _encode_document(value: object, place: str, depth: int) -> AttributeValue:
             f"{place} is a float, which DynamoDB would store as another number; give a Decimal, such as "
             'Decimal("0.1"), or text'
         )
+    if isinstance(value, type):
+        raise TypeError(f"{place} is the class {value.__name__}; give an instance of it")
     raise TypeError(
         f"{place} is of type {type(value).__name__}, which DynamoDB has no counterpart for; "
         "convert it to text, a number, bytes, a list or a dict"
@@ -157,13 +159,19 @@ def _encode_document(value: object, place: str, depth: int) -> AttributeValue:
 
 
 def _encode_set(value: Iterable[object], place: str) -> AttributeValue:
+    for each in value:
+        if isinstance(each, bool) or not isinstance(each, (str, int, Decimal, float, bytes)):
+            raise TypeError(
+                f"{place} is a set with a {type(each).__name__}; DynamoDB's sets have text only, numbers only or bytes "
+                "only, so store a list"
+            )
     encoded = [encode(each, f"an element of {place}") for each in value]
     kinds = {kind for each in encoded for kind in each}
     if not encoded:
         raise ValueError(
             f"{place} is an empty set, which DynamoDB does not have; leave it out, or store a list"
         )
-    if len(kinds) > 1 or not kinds <= {"S", "N", "B"}:
+    if len(kinds) > 1:
         raise TypeError(
             f"{place} is a set of mixed types; DynamoDB's sets have text only, numbers only or bytes only"
         )

@@ -177,6 +177,11 @@ def _needed(scan: Scan, facts: TableFacts) -> list[str]:
         details += part.details
     if scan.above and _output_is_exact(scan.above[0]):
         details += scan.node.details
+    for root in scan.above[
+        -1:
+    ]:  # the inner scan of a nested loop compares its index with columns of the outer one
+        for other in root.walk():
+            details += [each for each in other.details if each.startswith("Index Cond")]
     used = {name for text in details for name in _names(text.partition(": ")[2], scan, facts)}
     return [name for name in facts.columns if name in used]
 

@@ -31,6 +31,8 @@ _REMOVED = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
 _FILTERS = ("Filter", "Filters")
 _STORAGE = ("Storage ", "B-Tree ", "Bitmap ")
 """Begin of the names of nodes that are parts of a scan."""
+_VERSIONS = "Bitmap "
+"""Begin of the name of a node that counts versions of rows, those of rolled back transactions included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,9 @@ class Scan:
             return None
         removed = sum(float(self.node.detail(name) or 0) for name in _REMOVED) * (self.node.loops or 1)
         own = (_rows(self.node) or 0.0) + removed
-        return max([own, *(_rows(each) or 0.0 for each in self.parts)])
+        return max(
+            [own, *(_rows(each) or 0.0 for each in self.parts if not each.label.startswith(_VERSIONS))]
+        )
 
 
 def scans(plan: Plan) -> list[Scan]:

@@ -31,7 +31,7 @@ def expires_at(deadline: Deadline | None, longest: float | None = None) -> float
     """
     if deadline is None:
         return None if longest is None else time.monotonic() + longest
-    if isinstance(deadline, (int, float)):
+    if isinstance(deadline, (int, float)) and not isinstance(deadline, bool):
         if not deadline > 0:
             raise ValueError(f"deadline is {deadline} s; give a positive number of seconds from now")
         seconds = float(deadline)

@@ -236,6 +236,44 @@ def test_contradictions_are_refused(stack: cdk.Stack, options: dict[str, Any], s
         AtomicTable(stack, "locks", **options)
 
 
+CALLS_REFUSED: dict[str, tuple[Callable[[cdk.Stack, Any], object], str]] = {
+    "import without a name": (
+        lambda stack, _: AtomicTable.from_table_name(stack, "it", ""),
+        "the name of a table",
+    ),
+    "import by a number": (lambda stack, _: AtomicTable.from_table_name(stack, "it", 5), "table_name is 5"),  # type: ignore[arg-type]
+    "one Region of an import": (
+        lambda stack, _: AtomicTable.from_table_name(stack, "it", "theirs", replicas="us-west-2"),
+        "a list of Regions",
+    ),
+    "key of an import as text": (
+        lambda stack, _: AtomicTable.from_table_name(stack, "it", "theirs", encryption_key="arn"),  # type: ignore[arg-type]
+        "a KMS key",
+    ),
+    "id": (lambda stack, _: AtomicTable(stack, 5), "id is 5"),  # type: ignore[arg-type]
+    "reader": (lambda _, table: table.grant_read("fn"), "str cannot be granted access to a table"),
+    "writer": (lambda _, table: table.grant_read_write(None), "NoneType cannot be granted access to a table"),
+    "grantee": (lambda _, table: table.grant("fn", "dynamodb:Scan"), "str cannot be granted"),
+    "no action": (lambda stack, table: table.grant(function(stack)), "no actions"),
+    "a list of actions": (
+        lambda stack, table: table.grant(function(stack), ["dynamodb:Scan"]),
+        "actions that are not text",
+    ),
+    "layer": (lambda stack, table: table.grant_read(function(stack), layer="no"), "layer is 'no'"),
+    "alarm action": (lambda _, table: table.recommended_alarms("arn:aws:sns:…"), "no alarm action"),
+    "a list of alarm actions": (lambda _, table: table.recommended_alarms([]), "no alarm action"),
+}
+
+
+@pytest.mark.parametrize(("call", "says"), CALLS_REFUSED.values(), ids=CALLS_REFUSED)
+def test_arguments_of_another_type_are_refused(
+    stack: cdk.Stack, call: Callable[[cdk.Stack, Any], object], says: str
+) -> None:
+    table = AtomicTable(stack, "locks")
+    with pytest.raises(ConstructError, match=says):
+        call(stack, table)
+
+
 REPLICAS_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "home Region": ({"replicas": ["us-east-1"]}, "another Region than us-east-1"),
     "twice": ({"replicas": ["us-west-2", "us-west-2"]}, "named once"),

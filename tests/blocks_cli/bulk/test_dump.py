@@ -37,14 +37,14 @@ ROWS = (
 JSON_NULL_IS_NULL = "UPDATE types SET docb = NULL WHERE docb = 'null'"
 
 
-@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet", "csv.gz", "tsv.gz", "jsonl.gz"])
 def test_a_dump_is_loaded_to_the_same_rows(project: Project, suffix: str) -> None:
     project.run(
         f"CREATE TABLE types {COLUMNS}",
         f"CREATE TABLE copies {COLUMNS}",
         f"INSERT INTO types VALUES {', '.join(ROWS)}",
     )
-    if suffix == "jsonl":
+    if suffix.startswith("jsonl"):
         project.run(JSON_NULL_IS_NULL)  # the two are one in JSON lines
     name = f"types.{suffix}"
     dumped = project.blocks("dump", "--table", "types", "--output", name)
@@ -54,6 +54,17 @@ def test_a_dump_is_loaded_to_the_same_rows(project: Project, suffix: str) -> Non
     assert project.rows("SELECT t::text FROM copies AS t ORDER BY id") == project.rows(
         "SELECT t::text FROM types AS t ORDER BY id"
     )
+
+
+def test_a_dump_to_json_lines_names_columns_with_the_json_value_null(project: Project) -> None:
+    project.run(
+        "CREATE TABLE docs (id int PRIMARY KEY, doc jsonb)", "INSERT INTO docs VALUES (1, 'null'), (2, NULL)"
+    )
+    assert (
+        "doc has the JSON value null in 1 row,"
+        in project.blocks("dump", "--table", "docs", "-o", "d.jsonl").err
+    )
+    assert "JSON value" not in project.blocks("dump", "--table", "docs", "-o", "d.csv").err
 
 
 @pytest.mark.parametrize(

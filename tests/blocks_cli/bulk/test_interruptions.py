@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import random
 import signal
@@ -131,7 +132,7 @@ def test_a_load_that_runs_already_is_refused(project: Project) -> None:
     assert "another process runs the same load" in second.err
 
 
-@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "csv.gz"])
 def test_a_killed_dump_continues_to_the_same_file(project: Project, suffix: str) -> None:
     project.run("CREATE TABLE accounts (n int, id text, note text, PRIMARY KEY (id, n))")
     for first in range(0, 7_500, 2_500):
@@ -154,7 +155,8 @@ def test_a_killed_dump_continues_to_the_same_file(project: Project, suffix: str)
     assert resumed.code == ExitCode.OK
     assert "rows were written by an interrupted run" in resumed.err
     assert project.blocks("dump", "--table", "accounts", "-o", f"whole.{suffix}").code == ExitCode.OK
-    content = (project.folder / name).read_bytes()
-    assert content == (project.folder / f"whole.{suffix}").read_bytes()
-    assert content.count(b"\n") == 7_500 + (suffix == "csv")
+    read = gzip.decompress if suffix.endswith(".gz") else bytes
+    content = read((project.folder / name).read_bytes())
+    assert content == read((project.folder / f"whole.{suffix}").read_bytes())
+    assert content.count(b"\n") == 7_500 + suffix.startswith("csv")
     assert not journal.exists()

@@ -62,10 +62,16 @@ def test_tmp_has_its_size(plain_bench: Workbench) -> None:
 
 
 def test_bytecode_is_cached_beside_the_code(bench: Workbench) -> None:
-    """The second sandbox compiles nothing, although the code is read-only."""
-    function = bench.function("def handler(e, c): return 1")
+    """The second sandbox compiles nothing, although the code is read-only; also one that runs a copy of the code."""
+    function = bench.function("def handler(e, c): return __spec__.origin")
     assert not function.invoke(None).failed
-    assert [*bench.store.bytecode.rglob("index.*.pyc")]
+    (module,) = bench.store.bytecode.rglob("index.*.pyc")
+    assert module.parent == bench.store.bytecode / str(function.deployed.code)[1:]
+    compiled = module.stat().st_ino, module.stat().st_mtime_ns
+    function.recycle()
+    assert str(function.invoke(None).payload).endswith("/index.py")
+    assert [*bench.store.bytecode.rglob("index.*.pyc")] == [module]
+    assert (module.stat().st_ino, module.stat().st_mtime_ns) == compiled, "it was read"
 
 
 def test_bytecode_of_installed_packages_is_cached(bench: Workbench) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
+import psycopg
 import pytest
 from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_lambda as lambda_
@@ -237,22 +238,40 @@ def test_a_folder_without_a_cluster_is_refused(tmp_path: Path) -> None:
     assert refused.value.code is ExitCode.USAGE
 
 
-def nested(app: cdk.App, migrations: Path) -> None:
+COUNT = """
+from blocks_runtime import DistributedDatabase, sql
+main = DistributedDatabase("main")
+def handler(event, context):
+    return len(main.query(sql("SELECT id FROM notes")))
+"""
+
+
+def nested(app: cdk.App, migrations: Path, former: bool = False) -> None:
     stack = cdk.Stack(app, "S")
     db = database(cdk.NestedStack(stack, "Data"), migrations)
     db.grant_connect(fn(stack, ONE_DATABASE))
-    inner = fn(cdk.NestedStack(stack, "Inner"))
-    inner.add_environment("ENDPOINT", db.cluster_endpoint)
+    db.grant_connect(fn(cdk.NestedStack(stack, "Inner"), COUNT), Access.READ_ONLY)
+    if former:
+        db.grant_connect(fn(cdk.NestedStack(stack, "Former")))
+
+
+def granted_roles(deployment: LocalDeployment) -> int:
+    """Return the number of IAM roles that are mapped to roles of the database."""
+    (cluster,) = deployment.clusters
+    with psycopg.connect(cluster.dsn()) as connection:
+        rows = connection.execute("SELECT DISTINCT arn FROM sys.iam_pg_role_mappings").fetchall()
+    return len(rows)
 
 
 def test_nested_stacks(tmp_path: Path, migrations: Path) -> None:
-    with deploy(tmp_path, lambda app: nested(app, migrations)) as deployment:
-        (cluster,) = deployment.clusters
+    with deploy(tmp_path, lambda app: nested(app, migrations, former=True)) as deployment:
         assert deployment.invoke("S/Fn").payload == 1
-        assert deployment.invoke("S/Inner/Fn", ["ENDPOINT"]).payload == {"ENDPOINT": cluster.endpoint()}
+        assert deployment.invoke("S/Inner/Fn").payload == 1
+        assert granted_roles(deployment) == 3
         assert (tmp_path / ".blocks" / "local" / "main").is_dir(), "named as without a nested stack"
-    with deploy(tmp_path, lambda app: nested(app, migrations)) as again:
-        assert not [change for change in again.changes["S"] if change.action is not Action.KEEP]
+    with deploy(tmp_path, lambda app: nested(app, migrations)) as without:
+        assert {change.action for change in without.changes["S"]} == {Action.KEEP, Action.DELETE}
+        assert granted_roles(without) == 2
 
 
 def test_a_cluster_in_one_region_cannot_become_one_in_two(tmp_path: Path) -> None:

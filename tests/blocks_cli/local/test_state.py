@@ -38,16 +38,20 @@ def test_a_saved_state_is_loaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "what"),
-    [("{", "is damaged"), ('{"format": 1}', "is damaged"), ('{"format": 99}', "unsupported format 99")],
+    ("content", "what", "remedy"),
+    [
+        ("{", "is damaged", "or remove it and deploy again"),
+        ('{"format": 1}', "is damaged", "or remove it and deploy again"),
+        ('{"format": 99}', "unsupported format 99", "run `blocks destroy --local --purge`"),
+    ],
     ids=["cut short", "incomplete", "from the future"],
 )
-def test_an_unreadable_file_is_refused_and_kept(tmp_path: Path, content: str, what: str) -> None:
+def test_an_unreadable_file_is_refused_and_kept(tmp_path: Path, content: str, what: str, remedy: str) -> None:
     file = tmp_path / "S.json"
     file.write_text(content)
     with pytest.raises(CommandError, match=what) as refusal:
         StateFolder(tmp_path).load()
-    assert "blocks destroy --local --purge" in refusal.value.remedy
+    assert remedy in refusal.value.remedy
     assert file.read_text() == content
 
 

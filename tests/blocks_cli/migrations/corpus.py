@@ -84,6 +84,7 @@ ONE_FILE: dict[str, str] = {
     "function of PostgreSQL 18": "CREATE TABLE a (id uuid DEFAULT «later-function»uuidv7());",
     "owner of another service": "«unknown-role»ALTER TABLE a OWNER TO postgres;",
     "primary key dropped": "«drop-primary-key»ALTER TABLE a DROP CONSTRAINT a_pkey;",
+    "comment on an extension": "«missing-object»COMMENT ON EXTENSION pgcrypto IS 'x';",
     "unnamed index, not asynchronous": "«unnamed-index»CREATE «create-index-sync»INDEX ON a (v);",
     "COPY alone": "«copy-in-migration»COPY a (id) FROM stdin;",
     "parameter": "INSERT INTO a VALUES («parameter-in-migration»$1, $2);",

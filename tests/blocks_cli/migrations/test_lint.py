@@ -110,6 +110,16 @@ def test_standard_input(
     assert out.startswith("<stdin>:1:20: Serial types are not supported")
 
 
+def test_an_empty_standard_input_is_not_called_correct(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a pg_dump that failed."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    code, out, err = lint(capsys, "-")
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert err[-3:-1] == ["error: <stdin>: nothing to check", "  why: it is empty"]
+
+
 def test_files_far_below_a_folder_are_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(folder, {"src/main/resources/db/migration/tenants/V1__a.sql": SERIAL})
     code, out, _ = lint(capsys, ".")
@@ -151,13 +161,14 @@ def test_a_file_whose_name_is_not_utf8(folder: Path, style: str) -> None:
     [
         (["nowhere.sql"], "error: nowhere.sql: no such file"),
         (["empty"], "error: empty: nothing to check"),
+        (["blank.sql"], "error: blank.sql: nothing to check"),
         (["b.sql", "--migrations", "empty"], "error: --migrations and PATH"),
     ],
 )
 def test_what_cannot_be_checked(
     folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], what: str
 ) -> None:
-    write(folder, {"b.sql": SOUND})
+    write(folder, {"b.sql": SOUND, "blank.sql": "\ufeff\r\n"})
     (folder / "empty").mkdir()
     code, out, err = lint(capsys, *arguments)
     assert (code, out, err[-3]) == (ExitCode.USAGE, "", what)

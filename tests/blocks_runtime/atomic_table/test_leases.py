@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from blocks_runtime import AtomicTable, Item, RaceCondition
+from blocks_runtime import AtomicTable, Item, RaceCondition, TableTransaction
 from blocks_runtime.atomic_table.leases import Term
 from blocks_runtime.errors import CommitOutcomeUnknown, LeaseHeld, LeaseLost
 
 if TYPE_CHECKING:
+    from blocks_runtime.atomic_table.lease import Lease
     from local_dynamodb import LocalDynamo
 
 
@@ -47,24 +48,84 @@ def test_it_is_taken_over_after_its_end(table: AtomicTable, monkeypatch: pytest.
         other.renew()
 
 
-def test_a_holder_that_slept_cannot_write(table: AtomicTable, monkeypatch: pytest.MonkeyPatch) -> None:
+def write_under(table: AtomicTable, lease: Lease, write: str, value: str) -> None:
+    if write == "set_atomic":
+        table.set_atomic(Item("result", "1", value), [lease])
+        return
+
+    def body(tx: TableTransaction) -> None:
+        tx.require(lease)
+        tx.set(Item("result", "1", value))
+
+    if write == "transaction":
+        table.transaction(body, retry_on_conflict=True)
+        return
+    with table.transaction() as tx:
+        body(tx)
+
+
+WRITES = pytest.mark.parametrize("write", ["set_atomic", "transaction", "block"])
+
+
+@WRITES
+def test_a_holder_whose_lease_was_taken_over_cannot_write(
+    table: AtomicTable, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    """By a process whose clock is ahead, or while the holder slept: the lease is lost, which is no race to repeat."""
     lease = table.lease("job", seconds=30)
     lease.acquire()
     now = time.time()
-    with monkeypatch.context() as later:
-        later.setattr(time, "time", lambda: now + 31)
+    with monkeypatch.context() as other_machine:
+        other_machine.setattr(time, "time", lambda: now + 31)
         other = table.lease("job", seconds=30)
         other.acquire()
-    with pytest.raises(RaceCondition):
-        table.set_atomic(Item("result", "1", "stale"), [lease])
-    with pytest.raises(RaceCondition), table.transaction() as tx:
-        tx.require(lease)
-        tx.set(Item("result", "1", "stale"))
-    with table.transaction() as tx:
-        tx.require(other)
-        tx.set(Item("result", "1", "fresh"))
-    table.set_atomic(Item("result", "2", "fresh"), other)
-    assert [item.data for item in table.query("result")] == ["fresh", "fresh"]
+    assert lease.remaining > 0
+    attempts = table.stats.retries
+    with pytest.raises(LeaseLost, match="'job' was taken over by another process") as caught:
+        write_under(table, lease, write, "stale")
+    assert isinstance(caught.value.__cause__, RaceCondition)
+    assert not caught.value.retryable
+    assert table.stats.retries == attempts
+    assert lease.remaining == 0
+    write_under(table, other, write, "fresh")
+    assert [item.data for item in table.query("result")] == ["fresh"]
+    lease.release()
+    write_under(table, other, write, "still held")
+
+
+@WRITES
+def test_a_lease_that_is_renewed_meanwhile_is_not_lost(table: AtomicTable, write: str) -> None:
+    """Another thread of the holder renews it between the condition and the write: a race, which may be repeated."""
+    store: Any = table._connected().store
+    with table.lease("job", seconds=30) as lease:
+        inner, waiting = store.write, [lease.renew]
+
+        def write_late(*arguments: Any) -> None:
+            if len(arguments[0]) > 1 and waiting:
+                waiting.pop()()
+            inner(*arguments)
+
+        store.write = write_late
+        if write == "transaction":
+            write_under(table, lease, write, "written")
+        else:
+            with pytest.raises(RaceCondition):
+                write_under(table, lease, write, "refused")
+            write_under(table, lease, write, "written")
+        store.write = inner
+        lease.check()
+    assert [item.data for item in table.query("result")] == ["written"]
+
+
+def test_a_race_on_an_item_leaves_the_lease(table: AtomicTable) -> None:
+    table.set(Item("p", "s", 1))
+    old = table.get(("p", "s"))
+    assert old is not None
+    table.set(Item("p", "s", 2))
+    with table.lease("job") as lease:
+        with pytest.raises(RaceCondition):
+            table.set_atomic(old.with_data(3), [lease])
+        lease.renew()
 
 
 def test_renewal_prolongs_it(table: AtomicTable) -> None:
@@ -181,18 +242,3 @@ def test_a_lost_answer_of_one_that_was_not_made_is_no_lease(
         dynamo.remove(number)
         with table.lease("job"), pytest.raises(LeaseHeld):
             lease.acquire()
-
-
-def test_a_clock_that_is_ahead_takes_a_lease_over_and_the_holder_cannot_write(
-    dynamodb_table: AtomicTable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held = dynamodb_table.lease("job", seconds=30)
-    with held:
-        with monkeypatch.context() as other_machine:
-            now = time.time() + 60
-            other_machine.setattr(time, "time", lambda: now)
-            with dynamodb_table.lease("job", seconds=30) as taken:
-                dynamodb_table.set_atomic(Item("p", "s", "new"), [taken])
-        assert held.remaining > 0
-        with pytest.raises(RaceCondition):
-            dynamodb_table.set_atomic(Item("p", "s", "old"), [held])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from blocks_runtime import AtomicTable, DistributedDatabase, Item, RaceCondition, TableTransaction
+from blocks_runtime.atomic_table import requests, sql
 from blocks_runtime.errors import (
     CommitOutcomeUnknown,
     ConnectionFailed,
@@ -16,7 +17,10 @@ from blocks_runtime.errors import (
     SerializationFailure,
     ServerUnavailable,
     Throttled,
+    UniqueConstraintViolation,
 )
+from blocks_runtime.shared.retry import CONFLICTS
+from tests.blocks_runtime.atomic_table.conftest import STORES
 from tests.support.relay import Direction, Relay
 
 if TYPE_CHECKING:
@@ -195,6 +199,93 @@ def test_a_failure_that_lasts_ends_at_the_deadline_of_the_table(
         with pytest.raises((ConnectionFailed, DeadlineExceeded, Throttled, CommitOutcomeUnknown)):
             STEPS[step](table, message)
         assert table.stats.statements < 15, "requests of one step with its repetitions, not of 51"
+
+
+RETRIES = 4
+LASTING: dict[str, tuple[str, str, Any, int]] = {
+    "dynamodb": ("dynamo", "TransactionConflict", requests.BACKOFF, requests.REPEATS),
+    "dsql": ("cluster", "OC000", CONFLICTS, 5),
+}
+"""The service, its conflict, the wait after it, and the repetitions of one write; 50 on DSQL, which take long."""
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_conflict_that_lasts_is_not_multiplied_by_retries(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    """The repetitions of a write, and the runs of the function, are added: they share one budget."""
+    table: AtomicTable = request.getfixturevalue(f"{store}_table")
+    service, fault, backoff, repetitions = LASTING[store]
+    monkeypatch.setattr(type(backoff), "wait", lambda *_: 0.0)
+    if store == "dsql":
+        monkeypatch.setattr(sql, "_CONFLICTS", repetitions)
+    start(table)
+    writes: list[int] = []
+    counted(monkeypatch, table._connected().store, writes)
+    running: Any = request.getfixturevalue(service)
+    number = running.inject(fault, times=None)
+    try:
+        with pytest.raises(SerializationFailure) as caught:
+            table.transaction(move, retry_on_conflict=True, max_retries=RETRIES)
+    finally:
+        running.remove(number) if store == "dynamodb" else running.clear_injections(number)
+    assert not isinstance(caught.value, RaceCondition)
+    assert caught.value.attempts == 1 + RETRIES
+    assert len(writes) == 1 + repetitions + RETRIES
+
+
+def test_rows_that_others_insert_on_every_attempt_are_a_conflict(
+    dsql_table: AtomicTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(self: Any, tx: Any) -> None:
+        raise UniqueConstraintViolation("a row was inserted meanwhile")
+
+    monkeypatch.setattr(sql._Attempt, "run", run)
+    monkeypatch.setattr(sql, "_CONFLICTS", 2)
+    with pytest.raises(SerializationFailure, match="inserted one of the rows") as caught:
+        dsql_table.set_atomic(Item("p", "s", 1))
+    assert caught.value.retryable
+    assert isinstance(caught.value.__cause__, UniqueConstraintViolation)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, store: Any, writes: list[int]) -> None:
+    """Count the attempts of atomic writes."""
+    if isinstance(store, sql.SqlStore):
+        run = sql._Attempt.run
+
+        def counted_run(self: Any, tx: Any) -> Any:
+            writes.append(1)
+            return run(self, tx)
+
+        monkeypatch.setattr(sql._Attempt, "run", counted_run)
+        return
+    exchange = store.client._exchange
+
+    def counted_exchange(request: Any, deadline: float) -> Any:
+        writes.extend([1] * (request.operation == "TransactWriteItems"))
+        return exchange(request, deadline)
+
+    monkeypatch.setattr(store.client, "_exchange", counted_exchange)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_conflict_that_lasts_ends_at_the_deadline(
+    dynamodb_table: AtomicTable, dynamo: LocalDynamo, step: str
+) -> None:
+    """Of the call, or without one of the table for what consists of several requests."""
+    start(dynamodb_table)
+    dynamodb_table.queue("mail").push("1", "one")
+    message = dynamodb_table.queue("mail").pull()
+    dynamo.inject("TransactionConflict", times=None)
+    started = time.monotonic()
+    with AtomicTable("locks", request_deadline=0.1) as table:
+        with pytest.raises((SerializationFailure, DeadlineExceeded, CommitOutcomeUnknown)) as caught:
+            if step == "transaction":
+                table.transaction(move, retry_on_conflict=True, max_retries=10_000, deadline=0.3)
+            else:
+                STEPS[step](table, message)
+    assert not isinstance(caught.value, RaceCondition)
+    assert time.monotonic() - started < 3
 
 
 def test_errors_of_the_service_are_repeated(dynamodb_table: AtomicTable, dynamo: LocalDynamo) -> None:

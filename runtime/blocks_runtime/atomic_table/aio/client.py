@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ...errors import SerializationFailure
 from ...shared.deadline import earliest
 from ..failures import Failure, Next, classify
 from ..http_messages import NotHttp, ResponseReader, post
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from ...database.results import Counters
     from ...errors import DatabaseError
     from ..location import TableLocation
+    from ..requests import Repetitions
 
 _API = "DynamoDB_20120810."
 
@@ -52,7 +54,7 @@ class Request:
     """
 
     operation: str
-    body: bytes
+    body: bytes = field(repr=False)
     writes: bool = False
     repeatable: bool = True
 
@@ -124,10 +126,13 @@ class AsyncClient:
         """True in a forked process, which must not use its parent's connections."""
         return self._process != os.getpid()
 
-    async def call(self, request: Request, until: float | None) -> dict[str, Any]:
+    async def call(
+        self, request: Request, until: float | None, conflicts: Repetitions | None = None
+    ) -> dict[str, Any]:
         """Send a request until it is answered, and return the answer.
 
         It is repeated after passing failures until `until` (a `time.monotonic()`), and not beyond its patience.
+        `conflicts` limits those that were conflicts over all requests of a transaction.
 
         Raises:
             RequestFailed: it was refused, or not answered in time.
@@ -140,7 +145,7 @@ class AsyncClient:
             if isinstance(answer, dict):
                 return answer
             lost = lost or answer.next is Next.FIND_OUT
-            wait = self._wait(request, answer, attempt, deadline)
+            wait = self._wait(request, answer, attempt, deadline, conflicts)
             if wait is not None:
                 self._instrumentation.repeated(request.operation, answer.error, attempt)
                 await sleep(wait)
@@ -161,11 +166,21 @@ class AsyncClient:
             found[0].close()
         self._location.release()
 
-    def _wait(self, request: Request, failure: Failure, attempt: int, deadline: float) -> float | None:
+    def _wait(
+        self,
+        request: Request,
+        failure: Failure,
+        attempt: int,
+        deadline: float,
+        conflicts: Repetitions | None,
+    ) -> float | None:
         """Return the seconds to wait before a repetition, None if there is none."""
         again = failure.next is Next.REPEAT or (failure.next is Next.FIND_OUT and request.repeatable)
         wait = BACKOFF.wait(attempt)
         again = again and attempt <= REPEATS and time.monotonic() + wait < deadline
+        if conflicts is not None and isinstance(failure.error, SerializationFailure):
+            again = again and conflicts.left(REPEATS) > 0
+            conflicts.made += again
         self._counters.add(retries=again)
         return wait if again else None
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ..items import Record
     from ..keys import Key
+    from ..requests import Repetitions
     from ..writes import Add, Write
 
 
@@ -65,13 +66,18 @@ class AsyncDynamoStore:
                     found[record.key] = record
         return [found.get(key) for key in keys]
 
-    async def snapshot(self, keys: Sequence[Key], until: float | None) -> list[Record | None]:
+    async def snapshot(
+        self, keys: Sequence[Key], until: float | None, conflicts: Repetitions | None = None
+    ) -> list[Record | None]:
         """Return the records of at most `ACTIONS` keys as they were at one moment, in the order of the keys."""
         items = [{"Get": {"TableName": self._table, "Key": key_attributes(key)}} for key in keys[:ACTIONS]]
-        answer = await self._call(Request.of("TransactGetItems", {"TransactItems": items}), until)
+        request = Request.of("TransactGetItems", {"TransactItems": items})
+        answer = await self._call(request, until, conflicts)
         return [record_of(each["Item"]) if each.get("Item") else None for each in answer["Responses"]]
 
-    async def write(self, writes: Sequence[Write], until: float | None) -> None:
+    async def write(
+        self, writes: Sequence[Write], until: float | None, conflicts: Repetitions | None = None
+    ) -> None:
         """Carry out all actions or none.
 
         Raises:
@@ -82,7 +88,7 @@ class AsyncDynamoStore:
         parameters = transaction_parameters(self._table, writes, write_id)
         request = Request.of("TransactWriteItems", parameters, writes=True)
         try:
-            await self.client.call(request, until)
+            await self.client.call(request, until, conflicts)
         except RequestFailed as failed:
             if not isinstance(failed.error, RaceCondition):
                 raise self.client.final(failed) from failed.error.__cause__
@@ -138,6 +144,11 @@ class AsyncDynamoStore:
         """Return 0: DynamoDB deletes expired items by itself."""
         del until
         return 0
+
+    @property
+    def patience(self) -> float:
+        """Seconds for a request with its repetitions."""
+        return self.client.patience
 
     @property
     def forked(self) -> bool:
@@ -223,8 +234,10 @@ class AsyncDynamoStore:
             attempt += 1
         return answers
 
-    async def _call(self, request: Request, until: float | None) -> dict[str, Any]:
+    async def _call(
+        self, request: Request, until: float | None, conflicts: Repetitions | None = None
+    ) -> dict[str, Any]:
         try:
-            return await self.client.call(request, until)
+            return await self.client.call(request, until, conflicts)
         except RequestFailed as failed:
             raise self.client.final(failed) from failed.error.__cause__

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from ...errors import CommitOutcomeUnknown, DatabaseError, LeaseHeld, LeaseLost, RaceCondition
+from ...errors import DatabaseError, LeaseHeld, LeaseLost, RaceCondition
+from ..arguments import text
 from ..durations import seconds as checked_seconds
 from ..items import check_table
 from ..leases import POLL, Term, held_until, lease_key, lease_put
@@ -34,11 +35,13 @@ class AsyncLease:
         self._key = lease_key(name)
         self._store = store
         self._wait = wait and checked_seconds("wait", wait)
+        if owner is not None:
+            text("owner", owner, "text that names this process")
         self._owner = owner or f"{os.environ.get('AWS_LAMBDA_LOG_STREAM_NAME', '')}#{os.getpid()}"
         self._term: Term | None = None
         self._token = 0
         self._unsettled: tuple[Record, Term] | None = None
-        """Record and term of a write of this lease whose answer was lost."""
+        """Record and term of a write of this lease that is not answered yet, or whose answer was lost."""
 
     @property
     def token(self) -> int:
@@ -63,6 +66,22 @@ class AsyncLease:
         """
         if self.remaining <= 0:
             raise LeaseLost(f"the lease {self.name!r} is not held, or has expired")
+
+    def refused(self, race: RaceCondition, condition: Check) -> None:
+        """Note that a write with a condition of this lease was refused.
+
+        If the lease was renewed meanwhile, its condition was out of date, and the write may be repeated.
+
+        Raises:
+            LeaseLost: it was refused because another process has the lease.
+        """
+        renewed = self._token != condition.expects or self._unsettled is not None
+        if self._key not in race.keys or renewed:
+            return
+        self._term = None
+        error = self._taken_over()
+        error.keys = race.keys
+        raise error from race
 
     async def condition(self, table: str) -> Check:
         """Return the condition that this lease is held, for an atomic write of a table.
@@ -109,7 +128,7 @@ class AsyncLease:
             await self._write(put, term)
         except RaceCondition as race:
             self._term = None
-            raise LeaseLost(f"the lease {self.name!r} was taken over by another process") from race
+            raise self._taken_over() from race
         self._token, self._term = put.record.version, term
 
     async def release(self) -> None:
@@ -148,13 +167,19 @@ class AsyncLease:
             )
         return LeaseHeld(f"the lease {self.name!r} is held by another process")
 
+    def _taken_over(self) -> LeaseLost:
+        return LeaseLost(f"the lease {self.name!r} was taken over by another process")
+
     async def _write(self, put: Put, term: Term) -> None:
-        """Write the lease, and keep in mind what was written if the answer is lost."""
+        """Write the lease, and keep in mind what is written until it is answered."""
+        self._unsettled = put.record, term
         try:
             await self._store.write([put], None)
-        except CommitOutcomeUnknown:
-            self._unsettled = put.record, term
+        except BaseException as error:  # also that the task is cancelled
+            refused = isinstance(error, DatabaseError) and not error.commit_unknown
+            self._unsettled = None if refused else (put.record, term)
             raise
+        self._unsettled = None
 
     async def _settle(self) -> None:
         """Find out whether a write whose answer was lost was made."""

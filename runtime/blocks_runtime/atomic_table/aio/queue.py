@@ -9,7 +9,7 @@ from ..durations import seconds
 from ..items import live
 from ..keys import Key
 from ..messages import LAST, PAGE, Ids, Message, Row, id_key, last_key, row_key
-from ..typed import typed
+from ..typed import check_type, typed
 from ..values import decode, encode
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -74,7 +74,7 @@ class AsyncQueue:
             tx._put(key, Row(id, data).stored)
             tx._put(index, known.appended(key.sk).stored)
 
-        await self._engine.transaction(append, _RETRIES)
+        await self._engine.transaction(append, _RETRIES, self._engine.limit)
 
     @overload
     async def pull(self, *, visibility: float = 300) -> Message[Any] | None: ...
@@ -92,6 +92,7 @@ class AsyncQueue:
             TypeError: the data of the first message does not fit `data_type`; the message stays where it is.
             CommitOutcomeUnknown: no answer arrived; a message that was received becomes visible after `visibility`.
         """
+        check_type(data_type)
         seconds("visibility", visibility)
         after: str | None = None
         busy: set[str] = set()
@@ -131,7 +132,7 @@ class AsyncQueue:
             tx._delete(key)
             tx._put(index, rest.stored, rest.expires_at)
 
-        await self._engine.transaction(finish, _RETRIES)
+        await self._engine.transaction(finish, _RETRIES, self._engine.limit)
 
     async def release(self, message: Message[Any]) -> None:
         """Make a message visible again at once, in its place; errors are those of `ack`."""
@@ -142,17 +143,18 @@ class AsyncQueue:
                 key, replace(row, visible_at=0).stored
             )  # with its receipt, so that a repetition is the same
 
-        await self._engine.transaction(give_back, _RETRIES)
+        await self._engine.transaction(give_back, _RETRIES, self._engine.limit)
 
     async def extend(self, message: Message[Any], visibility: float) -> None:
         """Keep a message for `visibility` seconds from now; errors are those of `ack`."""
+        seconds("visibility", visibility)
 
         async def keep(tx: AsyncTableTransaction) -> None:
             key, row = await self._held(tx, message)
             longer = row.received(visibility)
             tx._put(key, replace(longer, receipt=row.receipt, deliveries=row.deliveries).stored)
 
-        await self._engine.transaction(keep, _RETRIES)
+        await self._engine.transaction(keep, _RETRIES, self._engine.limit)
 
     async def _take(self, key: Key, data_type: type[Any] | None, visibility: float) -> Message[Any] | None:
         """Give a message to this consumer; None if it is gone or busy."""

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from ...errors import RaceCondition, TransactionAborted
-from ..items import ABSENT, Item, Lock, Record, check_table, item_of, live, next_version, record_of
-from ..keys import Key, key_of
+from ..items import (
+    ABSENT,
+    Item,
+    Lock,
+    Record,
+    check_table,
+    item_of,
+    live,
+    next_version,
+    record_of,
+    version_of,
+)
+from ..keys import Key, key_of, keys_of
 from ..limits import ACTIONS
 from ..locks import check_lock, lock_key, no_guard
+from ..typed import check_type
 from ..values import encode
 from ..writes import Check, Delete, Put, check_atomic
+from .lease import AsyncLease
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
@@ -17,8 +30,8 @@ if TYPE_CHECKING:
 
     from ...database.results import TransactionInfo
     from ..keys import KeyLike
+    from ..requests import Repetitions
     from ..writes import Write
-    from .lease import AsyncLease
     from .store import AsyncStore
 
     T = TypeVar("T")
@@ -37,9 +50,16 @@ class AsyncTableTransaction:
     run as if no other one had run at the same time (serializable).
     """
 
-    def __init__(self, store: AsyncStore, info: TransactionInfo, until: float | None) -> None:
+    def __init__(
+        self,
+        store: AsyncStore,
+        info: TransactionInfo,
+        until: float | None,
+        conflicts: Repetitions | None = None,
+    ) -> None:
         self._store = store
         self._until = until
+        self._conflicts = conflicts
         self.info = info
         """The course of the transaction over all its attempts."""
         self.attempt = info.attempts
@@ -75,7 +95,8 @@ class AsyncTableTransaction:
 
     async def _items(self, keys: Iterable[KeyLike], data_type: type[Any] | None) -> list[Item[Any] | None]:
         self._check()
-        wanted = [key_of(key) for key in keys]
+        wanted = keys_of(keys)
+        check_type(data_type)
         missing = [key for key in dict.fromkeys(wanted) if key not in self._written and key not in self._read]
         if missing:
             await self._fetch(missing)
@@ -92,9 +113,9 @@ class AsyncTableTransaction:
         """
         self._check()
         for item in items:
+            known = version_of(item, self._store.table)
             key = key_of(item)
-            check_table(getattr(item, "table", None), self._store.table, "item")
-            expects = self._expected(key, getattr(item, "version", None))
+            expects = self._expected(key, known)
             put = Put(record_of(item, expects or ABSENT), expects)
             self._made.add(put.record.version)
             self._written[key] = put
@@ -121,7 +142,7 @@ class AsyncTableTransaction:
             if isinstance(guard, Lock):
                 check_table(guard.table, self._store.table, "lock")
                 check_lock(guard)
-            elif not hasattr(guard, "condition"):
+            elif not isinstance(guard, AsyncLease):
                 raise no_guard(guard)
             self._required[guard] = None
 
@@ -147,7 +168,7 @@ class AsyncTableTransaction:
         if len(keys) == 1:
             found = await self._store.read(keys, self._until)
         elif len(keys) <= ACTIONS:
-            found = await self._store.snapshot(keys, self._until)
+            found = await self._store.snapshot(keys, self._until, self._conflicts)
         else:
             found = await self._store.read(keys, self._until)
             self._moments += 1
@@ -191,6 +212,7 @@ class AsyncTableTransaction:
         """Write everything, conditional on everything read; called after the callback."""
         self._check()
         self._over = True
+        required = await self._conditions()
         writes = [*self._written.values(), *further]
         if not writes and not self._required:
             await self._validate()
@@ -198,21 +220,25 @@ class AsyncTableTransaction:
         only_read = [
             Check(key, _version(record)) for key, record in self._read.items() if key not in self._written
         ]
-        actions = [*writes, *only_read, *await self._conditions()]
+        actions = [*writes, *only_read, *{check.key: check for _, check in required}.values()]
         check_atomic(actions)
-        await self._store.write(actions, self._until)
+        try:
+            await self._store.write(actions, self._until, self._conflicts)
+        except RaceCondition as race:
+            check_leases(race, required)
+            raise
 
-    async def _conditions(self) -> list[Check]:
+    async def _conditions(self) -> list[tuple[Lock | AsyncLease, Check]]:
         """Return the conditions of `require`, as they are at the end of the transaction."""
-        found: dict[Key, Check] = {}
+        found: list[tuple[Lock | AsyncLease, Check]] = []
         for guard in self._required:
             if isinstance(guard, Lock):
                 check_lock(guard)
                 check = Check(lock_key(guard.key), guard.version)
             else:
                 check = await guard.condition(self._store.table)
-            found[check.key] = check
-        return list(found.values())
+            found.append((guard, check))
+        return found
 
     async def _validate(self) -> None:
         """Check that everything read was so at one moment.
@@ -224,7 +250,7 @@ class AsyncTableTransaction:
             return
         keys = list(self._read)
         check_atomic([Check(key, ABSENT) for key in keys])
-        found = await self._store.snapshot(keys, self._until)
+        found = await self._store.snapshot(keys, self._until, self._conflicts)
         changed = [
             key
             for key, record in zip(keys, found, strict=True)
@@ -246,6 +272,17 @@ class AsyncTableTransaction:
             raise TransactionAborted(
                 "the transaction is over", advice="use `tx` only inside the callback or the block"
             )
+
+
+def check_leases(race: RaceCondition, guards: Iterable[tuple[Lock | AsyncLease, Check]]) -> None:
+    """Check whether a write was refused because of a lease.
+
+    Raises:
+        LeaseLost: another process has one.
+    """
+    for guard, check in guards:
+        if not isinstance(guard, Lock):
+            guard.refused(race, check)
 
 
 def _version(record: Record | None) -> int:

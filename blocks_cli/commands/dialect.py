@@ -1,0 +1,237 @@
+"""`blocks dialect`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from blocks_cli import console
+from blocks_cli.commands.options import as_json
+from blocks_cli.errors import CommandError
+from blocks_cli.exit_codes import ExitCode
+from blocks_cli.migrations import options
+from blocks_cli.migrations.database import under_test
+from blocks_cli.migrations.folder import find_folder
+from blocks_cli.migrations.target import find_target
+from dsql_dialect.profiles import NAMES, NEWEST, profile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from blocks_cli.json_value import Json
+    from blocks_cli.migrations.target_options import TargetOptions
+    from dsql_dialect.migrations.changes import Use
+    from dsql_dialect.rule import Rule
+    from local_dsql.conformance.rule_examples import Observation
+    from local_dsql.conformance.session import ClusterUnderTest
+
+
+@click.group()
+def dialect() -> None:
+    """Compare the SQL dialects with each other, with migrations, and with a cluster.
+
+    \b
+      blocks dialect diff portable 2026-09 --migrations migrations/
+      blocks dialect probe --endpoint abc.dsql.eu-central-1.on.aws
+    """
+
+
+@dialect.command()
+@click.option(
+    "--against",
+    "name",
+    type=click.Choice(NAMES),
+    default=NEWEST.name,
+    show_default=True,
+    metavar="NAME",
+    help=f"Dialect to compare with: {', '.join(NAMES)}.",
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE", help="File for the answers (TOML)."
+)
+@click.option("--rules-only", is_flag=True, help="Leave out the recorded cases, which take a minute.")
+@click.option("--yes", is_flag=True, help="Ask a cluster on AWS without a question.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if an answer differs.")
+@options.target_options
+@as_json
+@click.pass_context
+def probe(
+    context: click.Context,
+    name: str,
+    output: Path | None,
+    rules_only: bool,
+    yes: bool,
+    exit_code: bool,
+    target_options: TargetOptions,
+    as_json: bool,
+) -> None:
+    """Ask a database what the dialect's rules and the recordings claim, and print what differs.
+
+    \b
+      blocks dialect probe --endpoint abc.dsql.eu-central-1.on.aws --output facts.toml
+      blocks dialect probe --against portable --rules-only
+
+    Each rule has a refused and an accepted statement. They run in transactions that are rolled back. The probe creates
+    objects for them (schemas blocks_probe, s, y and app, roles app and joe, tables fact_…) and drops them at the end:
+    use a cluster without data of yours.
+    """
+    target = find_target(target_options)
+    if target.folder is None and not yes:
+        click.confirm(f"Create and drop objects on {target.endpoint}?", abort=True, err=True)
+    with under_test(target) as cluster:
+        observations = _observations(cluster, name)
+        differing = [] if rules_only else _recordings(cluster)
+    changed = [each for each in observations if each.differs]
+    unsettled = [each for each in observations if each.is_unsettled]
+    if output is not None:
+        _write(output, observations, target.place, name)
+    if as_json:
+        console.print_json(_as_json(name, changed, unsettled, differing))
+    else:
+        _print(changed, unsettled, differing)
+    number = len(changed) + len(differing)
+    console.print_message(
+        f"{len(observations)} examples of rules in dialect {name}: {number or 'no'} difference{'s' * (number != 1)}, "
+        f"{len(unsettled)} not settled",
+        "yellow" if number else "green",
+    )
+    if number and exit_code:
+        context.exit(ExitCode.PENDING)
+
+
+def _observations(cluster: ClusterUnderTest, name: str) -> list[Observation]:
+    from local_dsql.conformance.rule_examples import examples, observe
+
+    asked, answered = examples(profile(name)), []
+    for each in observe(cluster, asked):
+        answered.append(each)
+        console.progress(f"asked    {len(answered)} of {len(asked)} examples")
+    console.clear()
+    return answered
+
+
+def _recordings(cluster: ClusterUnderTest) -> list[tuple[str, str]]:
+    """Return the recorded cases that are answered otherwise, with the differences."""
+    from local_dsql.conformance.facts_reader import cases
+    from local_dsql.conformance.known import KNOWN_DIVERGENCES
+    from local_dsql.conformance.runner import Runner
+
+    known = KNOWN_DIVERGENCES if cluster.local else {}
+    recorded = [each for each in cases() if each.id not in known]
+    runner, found = Runner(cluster, recorded), []
+    try:
+        for number, case in enumerate(recorded, 1):
+            console.progress(f"asked    {number} of {len(recorded)} recorded cases")
+            found += [(case.id, each) for each in runner.run(case, case.protocol)]
+    finally:
+        runner.close()
+        console.clear()
+    return found
+
+
+def _write(output: Path, observations: Sequence[Observation], place: str, name: str) -> None:
+    from local_dsql.conformance.facts_writer import facts_file
+
+    today = datetime.now(UTC).date()
+    output.write_text(facts_file(observations, day=today, endpoint=place, dialect=name), "utf-8")
+    console.print_message(f"written  {console.display_path(output)}")
+
+
+def _print(
+    changed: Sequence[Observation], unsettled: Sequence[Observation], differing: Sequence[tuple[str, str]]
+) -> None:
+    for each in (*changed, *unsettled):
+        click.echo(f"{each.example.rule.id}: {each.verdict.value}")
+        click.echo(f"    {each.example.sql}")
+        click.echo(f"    rule:     {each.example.expected or 'accepted'}")
+        click.echo(f"    database: {each.answer}")
+    for case, difference in differing:
+        click.echo(f"recorded case {case}: answered otherwise")
+        for line in difference.splitlines():
+            click.echo(f"    {line}")
+
+
+def _as_json(
+    name: str,
+    changed: Sequence[Observation],
+    unsettled: Sequence[Observation],
+    differing: Sequence[tuple[str, str]],
+) -> Json:
+    rules: Json = [
+        {
+            "rule": each.example.rule.id,
+            "sql": each.example.sql,
+            "verdict": each.verdict.name.lower(),
+            "expected": str(each.example.expected or "accepted"),
+            "answer": str(each.answer),
+        }
+        for each in (*changed, *unsettled)
+    ]
+    cases: Json = [{"case": case, "difference": difference} for case, difference in differing]
+    return {"dialect": name, "rules": rules, "recordings": cases}
+
+
+@dialect.command()
+@click.argument("old", type=click.Choice(NAMES), metavar="OLD")
+@click.argument("new", type=click.Choice(NAMES), metavar="NEW")
+@click.option(
+    "--migrations",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Also search these migrations for work-arounds.",
+)
+@as_json
+def diff(old: str, new: str, folder: Path | None, as_json: bool) -> None:
+    """Print what a newer dialect accepts, and the work-arounds that it makes unnecessary.
+
+    \b
+      blocks dialect diff portable 2026-09 --migrations migrations/
+
+    In migrations it finds work-arounds that SQL shows: columns x_id without a foreign key to a table x, generated
+    columns with an index, and columns of type json.
+    """
+    from dsql_dialect.migrations.changes import changes, uses
+
+    before, after = profile(old), profile(new)
+    if before.as_of >= after.as_of:
+        raise CommandError(
+            f"{old} {new}: not in order",
+            f"{old} is not older than {new}",
+            f"run `blocks dialect diff {new} {old}`"
+            if before != after
+            else f"name two of: {', '.join(NAMES)}",
+        )
+    found = changes(before, after)
+    used = [] if folder is None else uses(find_folder(folder), found)
+    if as_json:
+        console.print_json(_diff_json(found, used))
+        return
+    for change in found:
+        click.echo(f"{change.lifted}  {change.id}: {change.refused}")
+        click.echo(f"            instead of: {change.remedy}")
+    for use in used:
+        click.echo(f"{console.display_path(use.path)}:{use.line}: {use.text}")
+    console.print_message(
+        f"{new} accepts {len(found)} constructs that {old} refuses"
+        + ("" if folder is None else f"; {len(used) or 'no'} work-around{'s' * (len(used) != 1)} found"),
+        "green",
+    )
+
+
+def _diff_json(found: Sequence[Rule], used: Sequence[Use]) -> Json:
+    accepted: Json = [
+        {
+            "rule": each.id,
+            "since": str(each.lifted),
+            "example": each.refused,
+            "insteadOf": each.remedy,
+        }
+        for each in found
+    ]
+    places: Json = [
+        {"rule": each.rule.id, "file": str(each.path), "line": each.line, "text": each.text} for each in used
+    ]
+    return {"accepted": accepted, "workArounds": places}

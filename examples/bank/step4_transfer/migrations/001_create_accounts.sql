@@ -1,0 +1,4 @@
+CREATE TABLE accounts (
+    id      INT PRIMARY KEY,
+    balance BIGINT NOT NULL  -- cents
+);
