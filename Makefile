@@ -13,7 +13,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-slow test-pythons conformance lint format bench synth clean
+.PHONY: help setup demo worldseat test test-fast test-slow test-pythons conformance lint format bench synth clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -36,6 +36,9 @@ $(READY): requirements.txt pyproject.toml package-lock.json
 
 demo: $(READY)  ## Synthesize, deploy locally, run 200 concurrent transfers, check the balances
 	@$(PY) -m examples.bank.demo
+
+worldseat: $(READY)  ## Serve the page of examples/worldseat, which sells seats in two Regions, on loopback
+	@$(PY) -m examples.worldseat serve
 
 test: $(READY)  ## Run all tests but the slow ones, in about six minutes
 	@$(PY) -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile

@@ -19,7 +19,15 @@ class LoggedFunction(lambda_.Function):
     """A Python function without AWS's broad basic execution role, so that cdk-nag reports nothing."""
 
     def __init__(
-        self, scope: Construct, id: str, *, folder: Path, handler: str, function_name: str | None = None
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        folder: Path,
+        handler: str,
+        function_name: str | None = None,
+        memory_size: int = 512,
+        timeout: float = 30,
     ) -> None:
         log_group = logs.LogGroup(
             scope, f"{id}Log", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
@@ -33,8 +41,8 @@ class LoggedFunction(lambda_.Function):
             code=lambda_.Code.from_asset(str(folder), exclude=["**/__pycache__"]),
             handler=handler,
             function_name=function_name,
-            memory_size=512,
-            timeout=Duration.seconds(30),
+            memory_size=memory_size,
+            timeout=Duration.seconds(timeout),
             role=role,
             log_group=log_group,
         )

@@ -24,7 +24,11 @@ from tests.support.every_option import OPTIONS, SPECIAL, build, name_of
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "construct.md"
 TWO_REGIONS = ("HotelOhio", "HotelVirginia")
-EXAMPLES = ("BankStack", "LimitsStack", "WorkerStack", "PlatformStack", "NotesStack", *TWO_REGIONS)
+WORLDSEAT = ("WorldSeatOhio", "WorldSeatVirginia")
+EXAMPLES = (
+    *("BankStack", "LimitsStack", "WorkerStack", "PlatformStack", "NotesStack"),
+    *(*TWO_REGIONS, *WORLDSEAT),
+)
 STACKS = [*(name_of(each) for each in (*OPTIONS, *SPECIAL)), *EXAMPLES]
 OF_THE_CDK = ("manifest.json", ".metadata.json", "validation-report.json")
 IN_DOCS = re.compile(r"^\| `(\w+)` \| ([^|]+) \|", re.MULTILINE)
@@ -115,7 +119,7 @@ def is_same(one: Path, other: Path) -> bool:
 def test_every_option_and_every_example_is_included(made: Made) -> None:
     assert sorted(templates(made)) == sorted(STACKS)
     apps = {path.parent.name for path in (ROOT / "examples").glob("*/app.py")} | {"bank"}
-    assert apps == {"bank", "ecs", "existing_cluster", "rate_limit", "two_regions"}, (
+    assert apps == {"bank", "ecs", "existing_cluster", "rate_limit", "two_regions", "worldseat"}, (
         "put the example into the catalogue"
     )
     alone = {*OPTIONS, "multi_region", "private_endpoint", "migrator_vpc_subnets", "migrator_security_groups"}

@@ -22,6 +22,7 @@ from examples.ecs.stack import WorkerStack
 from examples.existing_cluster.stacks import NotesStack, PlatformStack
 from examples.rate_limit.stack import LimitsStack
 from examples.two_regions.stacks import add_hotel
+from examples.worldseat.stacks import add_worldseat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -172,6 +173,7 @@ def examples(app: cdk.App) -> None:
     )
     add_hotel(app, "123456789012")
     LimitsStack(app, "LimitsStack")
+    add_worldseat(app, "123456789012")
 
 
 PACKS = (cdk_nag.AwsSolutionsChecks, cdk_nag.HIPAASecurityChecks, cdk_nag.ServerlessChecks)

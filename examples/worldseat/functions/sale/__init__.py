@@ -1,0 +1,1 @@
+"""The web function of WorldSeat: page, purchases, bursts, and the evidence for what was sold."""
