@@ -79,7 +79,8 @@ def test_every_command_of_a_page_prints_what_the_page_says(step: Path, tmp_path:
         file.write_text(printed, "utf-8")
     else:
         assert shell_page.shape(printed).splitlines() == shell_page.shape(page).splitlines()
-    CHECKS.get(step.name, lambda page: None)(printed)
+    if step.name in CHECKS:
+        CHECKS[step.name](printed)
     check_invocations(page, folder)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import psycopg
 import pytest
@@ -17,7 +17,9 @@ from local_dsql.conformance.rule_examples import SCHEMA, Example, Verdict, examp
 from local_dsql.conformance.session import ClusterUnderTest, ConformanceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
+
+    from local_dsql.conformance.rule_examples import Observation
 
 UNSETTLED = {"grant-schema-public"}
 """The rule whose accepted example names a table in the schema public, which the probe does not touch."""
@@ -81,7 +83,7 @@ def test_objects_of_the_user_are_left_alone(cluster: tuple[Profile, LocalCluster
 
 def test_objects_of_an_interrupted_probe_are_named(cluster: tuple[Profile, LocalCluster]) -> None:
     _, running = cluster
-    probing = observe(of(running), examples(NEWEST))
+    probing = cast("Generator[Observation]", observe(of(running), examples(NEWEST)))
     next(probing)
     with pytest.raises(ConformanceError, match=f"schema {SCHEMA} exists"):
         next(observe(of(running), examples(NEWEST)))

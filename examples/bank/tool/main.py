@@ -55,7 +55,7 @@ def output_command(name: str) -> None:
 def connects_command(invocations: int) -> None:
     """Count the connections of invocations, with and without a connection that is kept."""
     handler = Handler(1)
-    rows = [("connection", "connects per 1,000 invocations", "p50", "p99")]
+    rows: list[tuple[str, ...]] = [("connection", "connects per 1,000 invocations", "p50", "p99")]
     with DistributedDatabase("main") as other:
         other.warm_up()  # the local database stops when its last connection is closed
         for name, kept in (("kept at module level", True), ("closed after each invocation", False)):
@@ -105,7 +105,9 @@ def open_command(accounts: int, workers: int) -> None:
     """Open accounts with integer and with UUID keys, and compare conflicts and places."""
     with DistributedDatabase("main", max_connections=workers) as db:
         found = [opening.measure(db, kind, accounts, workers) for kind in opening.KINDS]
-    rows = [("key", "opened", "conflicts", "p50", "p99", f"busiest of {opening.RANGES} key ranges")]
+    rows: list[tuple[str, ...]] = [
+        ("key", "opened", "conflicts", "p50", "p99", f"busiest of {opening.RANGES} key ranges")
+    ]
     for each in found:
         counts = each.counts
         times = [f"{counts.percentile(percent):,.0f} ms" for percent in (50, 99)]

@@ -44,7 +44,7 @@ def compare(rows: int | None) -> Comparison:
 
 def show(found: Comparison) -> None:
     """Print the comparison."""
-    rows = [("", "query", "query_optimized")]
+    rows: list[tuple[str, ...]] = [("", "query", "query_optimized")]
     for name, unit in (("execution_time", " ms"), ("rows_scanned", ""), ("rows_returned", "")):
         cells = [f"{each[name]:,}{unit}" for each in (found.before, found.after)]
         rows.append((name.replace("_", " "), *cells))

@@ -73,7 +73,7 @@ def test_probe_writes_the_answers_and_tells_the_differences(
     same = project.blocks(
         "dialect", "probe", *cluster_keys, "--yes", "--rules-only", "--output", "facts.toml"
     )
-    assert same.code == ExitCode.OK, same.both
+    assert same.code == ExitCode.OK, same.text
     assert "no differences" in same.err
     answers = tomllib.loads((project.folder / "facts.toml").read_text("utf-8"))
     assert len(answers["example"]) == len(examples(NEWEST))
@@ -82,7 +82,7 @@ def test_probe_writes_the_answers_and_tells_the_differences(
     other = project.blocks(
         "dialect", "probe", "--against", DEFAULT.name, "--rules-only", "--exit-code", "--json"
     )
-    assert other.code == ExitCode.PENDING, other.both
+    assert other.code == ExitCode.PENDING, other.text
     differing = {each["rule"] for each in json.loads(other.out)["rules"]}
     assert {each.id for each in RULES.values() if each.lifted is not None} <= differing
 
@@ -96,5 +96,5 @@ def test_a_cluster_is_asked_with_consent_only(project: Project, cluster_keys: li
 @pytest.mark.slow
 def test_recorded_cases_are_answered_as_recorded(project: Project) -> None:
     printed = project.blocks("dialect", "probe")
-    assert printed.code == ExitCode.OK, printed.both
-    assert "no differences" in printed.err, printed.both
+    assert printed.code == ExitCode.OK, printed.text
+    assert "no differences" in printed.err, printed.text

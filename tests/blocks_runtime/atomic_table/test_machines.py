@@ -94,7 +94,11 @@ def on_local_dynamodb(request: pytest.FixtureRequest, seed: int) -> Iterator[Ser
         if len(dynamo.armed()) < 3:
             dynamo.inject(choose.choice(SURVIVED["dynamodb"]), every=choose.randint(1, 20))
 
-    yield Service(of_boto3(client, TABLE), disturb, lambda: [dynamo.remove(each) for each in dynamo.armed()])
+    def calm() -> None:
+        for each in dynamo.armed():
+            dynamo.remove(each)
+
+    yield Service(of_boto3(client, TABLE), disturb, calm)
 
 
 @contextmanager
