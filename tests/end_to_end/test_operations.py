@@ -90,6 +90,7 @@ def clusters(deployment: LocalDeployment) -> list[Action]:
     return [c.action for each in deployment.changes.values() for c in each if c.type == "AWS::DSQL::Cluster"]
 
 
+@pytest.mark.slow
 def test_rename_the_id(root: Path) -> None:
     deployment, kept = first(root)
     deployment.close()
@@ -112,6 +113,7 @@ def query(deployment: LocalDeployment, statement: str) -> list[str]:
         return [str(row[0]) for row in connection.execute(statement.encode()).fetchall()]
 
 
+@pytest.mark.slow
 def test_a_cluster_was_deleted_by_hand(root: Path) -> None:
     deployment, kept = first(root)
     plane, identifier = deployment._account.control_plane, kept.identifier

@@ -187,7 +187,7 @@ CASES |= {
     "upgrade, fails early": Case((Version(released=True), Version(fails="early"), READ), ROLLBACKS),
     "upgrade, fails late": Case((Version(released=True), Version(fails="late"), READ), ROLLBACKS),
 }
-FAST = {"access", "upgrade", "granted construct", "role, fails late (delete)"}
+FAST = {"access", "role, fails late (delete)"}
 """The runs of `make test`; the others are among the slow tests."""
 
 RUNS = {

@@ -64,6 +64,7 @@ def wait_until_it_holds_the_lease(project: Path, up: subprocess.Popen[str]) -> N
         assert up.poll() is None
 
 
+@pytest.mark.slow
 def test_up_interrupted_killed_and_without_its_database(project: Path) -> None:
     """Each time the journal has the completed migrations, and the next run starts without waiting."""
     with LocalCluster(project / ".blocks" / "local" / "main") as cluster:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 STATEMENTS = 2500
 """Statements of one seed."""
 
-QUICK, QUICK_SUSPENDED = range(1, 5), range(5, 7)
+QUICK, QUICK_SUSPENDED = range(1, 4), range(5, 6)
 SLOW, SLOW_SUSPENDED = range(1000, 1200), range(2000, 2100)
 
 
