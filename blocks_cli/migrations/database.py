@@ -64,8 +64,6 @@ def under_test(target: DatabaseTarget) -> Iterator[ClusterUnderTest]:
     Raises:
         CommandError: the database cannot be reached, or cannot be asked.
     """
-    import psycopg
-
     from blocks_runtime import signing
     from blocks_runtime.database.target import Target
     from local_dsql.conformance.session import ClusterUnderTest, ConformanceError
@@ -73,9 +71,8 @@ def under_test(target: DatabaseTarget) -> Iterator[ClusterUnderTest]:
     with _login(target, None) as login:
         at = Target.of(login.variables)
         token = signing.token(at.host, at.region, at.role, login.credentials())
-        parameters = at.parameters(token, psycopg.pq.version())
         try:
-            yield ClusterUnderTest.at(psycopg.conninfo.make_conninfo("", **parameters))
+            yield ClusterUnderTest.reached_by(lambda libpq: at.parameters(token, libpq))
         except ConformanceError as error:
             what, _, why = str(error).partition("\n")
             why, _, remedy = why.rpartition("\n")

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, PGconn
 
 from local_dsql.conformance.cases import Answer, Refusal, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from psycopg.pq import abc
 
@@ -52,6 +53,11 @@ class ClusterUnderTest:
         except psycopg.Error:
             return cls(dsn, local=False)  # `connect` reports the error
         return cls(dsn, local=found is not None)
+
+    @classmethod
+    def reached_by(cls, parameters: Callable[[int], Mapping[str, str | int]]) -> ClusterUnderTest:
+        """Return the cluster of connection parameters; the function gets the version of libpq, as in `170004`."""
+        return cls.at(make_conninfo("", **parameters(psycopg.pq.version())))
 
     def connect(self) -> LibpqSession:
         """Open a session.
