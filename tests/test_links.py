@@ -13,8 +13,9 @@ README, ARCHITECTURE, CONTRIBUTING = (
     ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
 )
 PAGES = [README, *sorted({*ROOT.glob("*.md")} - {README}), *sorted((ROOT / "docs").glob("*.md"))]
-COURSE = sorted((ROOT / "examples").rglob("*.md"))
-by_page = pytest.mark.parametrize("page", [*PAGES, *COURSE], ids=lambda page: str(page.relative_to(ROOT)))
+EXAMPLES = sorted((ROOT / "examples").rglob("*.md"))
+COURSE = sorted((ROOT / "examples" / "bank").rglob("*.md"))
+by_page = pytest.mark.parametrize("page", [*PAGES, *EXAMPLES], ids=lambda page: str(page.relative_to(ROOT)))
 
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.DOTALL | re.MULTILINE)

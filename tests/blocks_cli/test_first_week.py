@@ -414,11 +414,6 @@ run() { "$python" -P -c 'import sys; from blocks_cli.main import main; main(sys.
 run up || echo "up $?" >&2
 mount -o remount,size=200m "$1"
 run up
-echo 'CREATE TABLE u (id uuid PRIMARY KEY);' > migrations/002_u.sql
-dd if=/dev/zero of=filler bs=1M status=none 2>/dev/null || true
-run up || echo "existing $?" >&2
-rm filler
-run up
 """
 
 
@@ -427,12 +422,9 @@ def test_a_full_disk_is_named_and_the_next_run_works(tmp_path: Path) -> None:
     command = ["unshare", "-rm", "bash", "-c", ON_A_FULL_DISK, "bash", str(tmp_path), sys.executable]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ran.returncode, "Traceback" in ran.stderr) == (0, False), ran.stderr
-    new, existing = ran.stderr.split("applied 1 migration")[:2]
-    assert f"up {ExitCode.CANNOT_CONNECT.value}" in new
-    for told in (new, existing):
-        assert "No space left on device" in told
-        assert "free some space on the disk" in told
-    assert f"existing {ExitCode.CANNOT_CONNECT.value}" in existing
+    assert f"up {ExitCode.CANNOT_CONNECT.value}" in ran.stderr
+    assert "No space left on device" in ran.stderr
+    assert "free some space on the disk" in ran.stderr
     assert "applied 1 migration" in ran.stderr.splitlines()[-1]
 
 

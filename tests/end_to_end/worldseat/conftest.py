@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -100,8 +101,11 @@ def site(site_cluster: LocalCluster, dynamo: LocalDynamo, monkeypatch: pytest.Mo
         variables |= {f"BLOCKS_{name.upper()}_TABLE": name, f"BLOCKS_{name.upper()}_REGION": "us-east-1"}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    from examples.worldseat.functions.sale import api, backends, dsql, limits
+    logger = logging.getLogger("blocks_runtime")
+    before = (logger.level, logger.propagate, [*logger.handlers])
+    from examples.worldseat.functions.sale import api, backends, dsql, limits, steps
 
+    steps.observe_commits()
     found = Site(site_cluster, dynamo)
     assert found.post("/api/reset", {}, client="fixture").status == 200
     yield found
@@ -109,6 +113,8 @@ def site(site_cluster: LocalCluster, dynamo: LocalDynamo, monkeypatch: pytest.Mo
     dsql.db.close()
     for table in (backends._atomic, backends._replicated, limits.table):
         table.close()
+    logger.level, logger.propagate, logger.handlers[:] = before  # other tests read this log, too
+    logger.setLevel(before[0])  # forgets which levels were enabled
 
 
 @pytest.fixture(scope="session")
