@@ -91,6 +91,7 @@ def test_a_warm_cache_needs_no_network(made: Made) -> None:
     assert list((made.folder / "all").glob("asset.*/python/psycopg/__init__.py"))
 
 
+@pytest.mark.slow
 def test_synthesizing_here_gives_the_same_bytes(made: Made, assembly: Path) -> None:
     """Every template and every asset, layers of all targets among them."""
     here = assembly.parent / "same"

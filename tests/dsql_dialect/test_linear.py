@@ -65,6 +65,7 @@ def read_comments_of(text: str) -> None:
     list(down_sections(text, script))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", TEXTS.values(), ids=TEXTS)
 def test_eight_times_the_text_takes_no_sixty_four_times_the_time(make: Callable[[int], str]) -> None:
     assert seconds(make(LARGE)) < RATIO * max(seconds(make(SMALL)), 0.002)

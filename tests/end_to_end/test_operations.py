@@ -130,6 +130,7 @@ def test_a_cluster_was_deleted_by_hand(root: Path) -> None:
         assert result.payload == 1, result.error_message
 
 
+@pytest.mark.slow
 def test_adopt_a_retained_cluster(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     deployment, kept = first(root)
     deployment.destroy()

@@ -125,6 +125,7 @@ def test_one_region_down_leaves_the_other_working(deployed: LocalDeployment) -> 
     assert rooms(deployed, "HotelVirginia")["120"] == "Edith"
 
 
+@pytest.mark.slow
 def test_a_second_deploy_changes_nothing_and_destroying_it_goes_in_the_right_order(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -140,6 +140,7 @@ def _deliver_killed(event: dict[str, Any]) -> None:
         handler.handler(dict(event), Context())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
 def test_killed_at_some_statements(deployment: Deployment, kind: str) -> None:
     _kill(deployment, kind, every=5)

@@ -104,6 +104,7 @@ def test_no_function_in_service_is_locked_out_in_many_histories(dated: bool) -> 
     play(range(FEW, MANY if dated else MANY // 4), dated=dated)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", MUTATIONS.values(), ids=MUTATIONS)
 def test_a_fault_in_the_rules_is_found(rules: Callable[[], Rules]) -> None:
     locked_out = 0

@@ -157,6 +157,7 @@ def test_a_trace_without_a_source_has_the_path_on_lambda(plain_bench: Workbench)
 ENDS = {"exit": "os._exit(1)", "timeout": "time.sleep(60)", "answer": "return child.pid"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 def test_processes_of_a_handler_end_with_its_sandbox(bench: Workbench, end: str) -> None:
     source = f"""

@@ -245,6 +245,7 @@ CASES: dict[str, list[Step]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", CASES.values(), ids=CASES)
 def test_requests_of_a_sequence_of_deploys(tmp_path: Path, steps: list[Step]) -> None:
     app = HandlerApp(tmp_path)

@@ -33,6 +33,7 @@ def deploy(
     return LocalDeployment.deploy(assembly, folder, report=report)
 
 
+@pytest.mark.slow
 def test_grants_and_migrations_over_several_deploys(tmp_path: Path) -> None:
     """A function has exactly its granted privileges; only new migrations run; a failed one can be corrected."""
     migration(tmp_path, "001_items.sql", "CREATE TABLE items (id int PRIMARY KEY, name text);")

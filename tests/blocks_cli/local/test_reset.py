@@ -50,6 +50,7 @@ def templates(app: HandlerApp) -> dict[str, Json]:
 CHANGED = ["Update oneMigrations", "Update oneGrant", "Update Own"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "noted"),
     [((), ()), (("Data",), ("Shop", "Other")), (("Shop",), ("Other",))],

@@ -117,6 +117,7 @@ def test_a_delete_is_not_lost_to_a_writer_with_a_lock(table: AtomicTable) -> Non
         assert table.get(KEY) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["connection-lost", "outcome-unknown"])
 @pytest.mark.parametrize("step", ["acquire", "renew"])
 def test_a_lost_answer_is_not_settled_by_the_version_of_another_writer(

@@ -59,6 +59,7 @@ def test_a_backend_that_is_killed_while_it_is_suspended(laboratory: Laboratory) 
     laboratory.run(run())
 
 
+@pytest.mark.slow
 def test_limits_of_rows_and_bytes(laboratory: Laboratory) -> None:
     async def run() -> None:
         one, other = await laboratory.client(), await laboratory.client()

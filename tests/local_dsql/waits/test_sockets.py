@@ -167,6 +167,7 @@ def crowd(local: LocalCluster) -> Iterator[list[WireSession]]:
         session.close()
 
 
+@pytest.mark.slow
 def test_one_connection_too_many_gets_the_text_of_dsql(local: LocalCluster, crowd: list[WireSession]) -> None:
     """SQLSTATE 53300 and DSQL's words; after a connection has ended there is room again."""
     with pytest.raises(ConnectionError) as raised:
