@@ -205,8 +205,11 @@ def test_functions_are_found_by_all_of_their_names(sample_app: SampleApp, tmp_pa
         with pytest.raises(CommandError, match="no function named Helo") as unknown:
             deployment.invoke("Helo")
         assert unknown.value.remedy == "did you mean Lab/Hello?"
-        with pytest.raises(CommandError, match="no stack named Other has a function"):
+        with pytest.raises(CommandError, match="no function named Hello"):
             deployment.invoke("Hello", stack="Other")
+        with pytest.raises(CommandError, match="no stack named Othr has a function") as no_stack:
+            deployment.invoke("Hello", stack="Othr")
+        assert "Other" in no_stack.value.remedy
         with pytest.raises(CommandError, match="not JSON"):
             deployment.invoke("Hello", {"when": object()})  # type: ignore[dict-item]
 
