@@ -184,6 +184,7 @@ def compare(folder: Path, seed: int) -> bool | None:
 APPS = 30
 
 
+@pytest.mark.slow
 def test_a_grant_closes_no_circle(tmp_path: Path) -> None:
     found = {seed: compare(tmp_path, seed) for seed in range(APPS)}
     assert [seed for seed, closes in found.items() if closes] == []

@@ -142,6 +142,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_record_costs_no_data(used: Shell, name: str) -> None:
     file = used.local / name
@@ -188,6 +189,7 @@ def test_a_database_whose_data_was_removed_is_another_cluster(tmp_path: Path) ->
         assert cluster.identifier != before, "a deploy recognizes it, and creates everything again"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["ca.pem", "tls/server.key", "tls/server.pem", "tls/ca.key", "tls/validity.json"]
 )
@@ -225,6 +227,7 @@ def test_baseline_follows_a_refused_migration(used: Shell) -> None:
     assert used.blocks("baseline")[0] == ExitCode.OK
 
 
+@pytest.mark.slow
 def test_every_command_speaks_the_dialect_of_the_settings(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +286,7 @@ def test_a_taken_port_is_told_and_used_again_later(tmp_path: Path) -> None:
         assert (cluster.status.ports["us-east-1"], cluster.status.moves()) == (usual, [])
 
 
+@pytest.mark.slow
 def test_a_fixed_port_is_kept_or_refused(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
@@ -325,6 +329,7 @@ def test_a_deploy_has_the_port_of_its_option(shell: Shell) -> None:
     assert json.loads(out)["clusters"][0]["endpoints"] == [f"localhost:{number}"], "it is kept"
 
 
+@pytest.mark.slow
 def test_a_database_that_was_replaced_is_deployed_again(shell: Shell) -> None:
     """Commands that use it name the remedy, which is right: the deploy makes everything again."""
     assembly = HandlerApp(shell.folder).assembly({"S": {"Resources": {**FUNCTION, "main": CLUSTER}}})
@@ -341,6 +346,7 @@ def test_a_database_that_was_replaced_is_deployed_again(shell: Shell) -> None:
     assert actions["main"] == "create"
 
 
+@pytest.mark.slow
 def test_invoke_after_a_reset_names_the_deploy(shell: Shell) -> None:
     assembly = HandlerApp(shell.folder).assembly({"S": {"Resources": {**FUNCTION, "main": CLUSTER}}})
     options = ("deploy", "--local", "--assembly", str(assembly))
@@ -417,6 +423,7 @@ run up
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not can_mount(), reason="needs a mount namespace")
 def test_a_full_disk_is_named_and_the_next_run_works(tmp_path: Path) -> None:
     command = ["unshare", "-rm", "bash", "-c", ON_A_FULL_DISK, "bash", str(tmp_path), sys.executable]

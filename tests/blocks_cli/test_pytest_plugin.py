@@ -128,6 +128,7 @@ def test_ratio(tmp_path):
     assert "1 passed" in run_pytest(project)
 
 
+@pytest.mark.slow
 def test_a_read_only_project(project: Path) -> None:
     """As in a container: root may write everywhere, so the folder of the cache is a file."""
     (project / "tests/test_app.py").write_text("def test_it(dsql):\n    assert dsql.status\n")

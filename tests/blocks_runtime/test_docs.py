@@ -56,6 +56,7 @@ def test_the_examples_print_the_output_on_the_page(
     assert shown > 10
 
 
+@pytest.mark.slow
 def test_the_test_of_a_handler_on_the_page_works(tmp_path: Path) -> None:
     found = {name: text for language, name, text in blocks("testing.md") if language in ("python", "sql")}
     migration = "migrations/001_create_accounts.sql"

@@ -125,6 +125,7 @@ def test_refused_for_longer_than_the_patience(deployment: Deployment, guarded: T
     assert time.monotonic() - began < 10.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(1, 12))
 def test_refused_requests_are_retried(deployment: Deployment, guarded: TlsErrorProxy, first: int) -> None:
     """Every eleventh request, from each of the first eleven on: so each request of a deploy is refused in a case."""

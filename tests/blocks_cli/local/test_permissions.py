@@ -193,6 +193,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     office.cluster.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_permissions_during_and_after_a_deploy(office: Office, case: Case) -> None:
     needs = tuple(case.after)

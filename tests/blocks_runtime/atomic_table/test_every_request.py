@@ -104,6 +104,7 @@ CALLS: dict[str, tuple[Callable[[AtomicTable], object], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize(("call", "expected"), CALLS.values(), ids=CALLS)
 def test_a_fault_at_every_request(

@@ -97,6 +97,7 @@ def test_3000_rows_are_allowed(admin: psycopg.Connection[Any]) -> None:
     assert admin.execute("INSERT INTO bulk SELECT g FROM generate_series(1, 3000) g").rowcount == 3000
 
 
+@pytest.mark.slow
 def test_rows_of_a_cascade_count(admin: psycopg.Connection[Any]) -> None:
     """One parent and 3,000 children are 3,001 rows."""
     admin.execute("INSERT INTO bulk VALUES (0, 'parent')")
