@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,31 @@ def test_the_reference_spells_the_numbers_of_load_dump_explain_and_cost() -> Non
         *(f"`{suffix}`" for suffix in source.SUFFIXES),
     )
     assert [text for text in spelled if text not in page] == []
+
+
+def cdk_modules(path: Path) -> set[str]:
+    """Return the modules of the CDK that a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "aws_cdk":
+            found |= {f"aws_cdk.{each.name}" for each in node.names if each.name.startswith("aws_")}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            found.add(node.module)
+    return {name for name in found if name.startswith("aws_cdk.aws_")}
+
+
+def test_types_are_checked_against_every_module_of_the_cdk_that_is_imported() -> None:
+    """A module that pyproject.toml does not name would be `Any`, without a word."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mypy"]
+    read = {
+        name.removesuffix(".*")
+        for each in settings["overrides"]
+        if each.get("follow_imports") == "normal"
+        for name in each["module"]
+    }
+    files = [path for folder in settings["files"] for path in (ROOT / folder).rglob("*.py")]
+    imported = set().union(*map(cdk_modules, files))
+    assert imported
+    assert imported - read == set()

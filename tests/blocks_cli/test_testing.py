@@ -24,47 +24,47 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_only_pending_migrations_are_applied(dsql: LocalCluster, folder: Path) -> None:
-    assert migrate(dsql, folder) == ("1_items", "2_index")
-    assert migrate(dsql, folder) == ()
+def test_only_pending_migrations_are_applied(dsql_empty: LocalCluster, folder: Path) -> None:
+    assert migrate(dsql_empty, folder) == ("1_items", "2_index")
+    assert migrate(dsql_empty, folder) == ()
     (folder / "3_rows.sql").write_text("INSERT INTO items VALUES (1, 'tea');")
-    assert migrate(dsql, str(folder)) == ("3_rows",)
-    with psycopg.connect(dsql.dsn()) as connection:
+    assert migrate(dsql_empty, str(folder)) == ("3_rows",)
+    with psycopg.connect(dsql_empty.dsn()) as connection:
         assert connection.execute("SELECT * FROM items").fetchall() == [(1, "tea")]
 
 
-def test_an_empty_database_gets_them_all_again(dsql: LocalCluster, folder: Path) -> None:
-    migrate(dsql, folder)
-    dsql.reset()
-    assert migrate(dsql, folder) == ("1_items", "2_index")
+def test_an_empty_database_gets_them_all_again(dsql_empty: LocalCluster, folder: Path) -> None:
+    migrate(dsql_empty, folder)
+    dsql_empty.reset()
+    assert migrate(dsql_empty, folder) == ("1_items", "2_index")
 
 
-def test_findings_have_their_place(dsql: LocalCluster, folder: Path) -> None:
+def test_findings_have_their_place(dsql_empty: LocalCluster, folder: Path) -> None:
     (folder / "3_rows.sql").write_text("INSERT INTO nowhere VALUES (1);")
     with pytest.raises(
         MigrationFailedError, match=r"3_rows.sql:1:13: DSQL refused the statement\nSQLSTATE 42P01"
     ):
-        migrate(dsql, folder)
+        migrate(dsql_empty, folder)
     (folder / "3_rows.sql").write_text("TRUNCATE items;")
     with pytest.raises(MigrationErrors, match=r"3_rows.sql:1:1: TRUNCATE is not supported"):
-        migrate(dsql, folder)
+        migrate(dsql_empty, folder)
 
 
 def test_a_snapshot_is_used_until_a_file_changes(
-    dsql: LocalCluster, folder: Path, monkeypatch: pytest.MonkeyPatch
+    dsql_empty: LocalCluster, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a later session does: nothing is compiled, so nothing is applied."""
-    database = MigratedDatabase(dsql, folder)
+    database = MigratedDatabase(dsql_empty, folder)
     database.restore()
     compiled: list[Path] = []
     monkeypatch.setattr(migrations, "_compiled", lambda folder, dialect: compiled.append(folder))
-    MigratedDatabase(dsql, folder).restore()
+    MigratedDatabase(dsql_empty, folder).restore()
     database.restore()
-    with psycopg.connect(dsql.dsn()) as connection:
+    with psycopg.connect(dsql_empty.dsn()) as connection:
         assert connection.execute("SELECT count(*) FROM items").fetchall() == [(0,)]
     assert not compiled
     monkeypatch.undo()
     (folder / "3_rows.sql").write_text("INSERT INTO items VALUES (1, 'tea');")
-    MigratedDatabase(dsql, folder).restore()
-    with psycopg.connect(dsql.dsn()) as connection:
+    MigratedDatabase(dsql_empty, folder).restore()
+    with psycopg.connect(dsql_empty.dsn()) as connection:
         assert connection.execute("SELECT * FROM items").fetchall() == [(1, "tea")]

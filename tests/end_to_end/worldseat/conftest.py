@@ -102,7 +102,7 @@ def site(site_cluster: LocalCluster, dynamo: LocalDynamo, monkeypatch: pytest.Mo
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     logger = logging.getLogger("blocks_runtime")
-    before = (logger.level, logger.propagate, [*logger.handlers])
+    level, propagate, handlers = logger.level, logger.propagate, [*logger.handlers]
     from examples.worldseat.functions.sale import api, backends, dsql, limits, steps
 
     steps.observe_commits()
@@ -113,8 +113,8 @@ def site(site_cluster: LocalCluster, dynamo: LocalDynamo, monkeypatch: pytest.Mo
     dsql.db.close()
     for table in (backends._atomic, backends._replicated, limits.table):
         table.close()
-    logger.level, logger.propagate, logger.handlers[:] = before  # other tests read this log, too
-    logger.setLevel(before[0])  # forgets which levels were enabled
+    logger.setLevel(level)  # other tests read this log, too
+    logger.propagate, logger.handlers[:] = propagate, handlers
 
 
 @pytest.fixture(scope="session")
