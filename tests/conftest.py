@@ -5,16 +5,21 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support import fast_tests
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
 # A shell starts background jobs with SIGINT ignored, which child processes inherit. Tests send SIGINT.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def dsql_migrated() -> None:
+    """No migrations: the app that `make demo` has deployed in this folder is not the app of the tests."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
