@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from watchfiles import Change, DefaultFilter, watch
 
+from blocks_cli.errors import CommandError
 from blocks_cli.sources.files import files_below, is_ignored
 
 if TYPE_CHECKING:
@@ -39,18 +40,27 @@ class Watcher:
         self._versions = self._look()
 
     def groups(self) -> Iterator[frozenset[str]]:
-        """Yield groups of changed files, relative to the project; an empty group after a second without a change."""
-        while True:
-            folders = _folders(self._root)
+        """Yield groups of changed files, relative to the project; an empty group after a second without a change.
+
+        Raises:
+            CommandError: the folder of the project was removed.
+        """
+        while folders := _folders(self._root):
             if missed := self._changed():
                 yield missed
-            with contextlib.closing(_watch(folders)) as signs:
+            # A folder can be removed before it is watched: list the folders again.
+            with contextlib.suppress(FileNotFoundError), contextlib.closing(_watch(folders)) as signs:
                 for sign in signs:
                     changed = self._changed()
                     if changed or not sign:
                         yield changed
                     if sign and _folders(self._root) != folders:
                         break
+        raise CommandError(
+            f"{self._root}: the folder of the project was removed",
+            "there is nothing left to deploy",
+            "restore the folder and start `blocks dev` again",
+        )
 
     def _changed(self) -> frozenset[str]:
         recent = {name: digest for name, digest in self._recent.items() if self._digest(name) != digest}
@@ -92,10 +102,12 @@ def _watch(folders: frozenset[Path]) -> Generator[set[tuple[Change, str]], None,
 
 
 def _folders(folder: Path) -> frozenset[Path]:
-    """Return a folder and the folders in it, except those that are no part of an app."""
-    found = {folder}
+    """Return a folder and the folders in it, except those that are no part of an app; none if it is no folder."""
+    found: set[Path] = set()
     with contextlib.suppress(OSError):
-        for each in folder.iterdir():
+        entries = [*folder.iterdir()]
+        found.add(folder)
+        for each in entries:
             if not is_ignored(each.name) and not each.is_symlink() and each.is_dir():
                 found |= _folders(each)
     return frozenset(found)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from blocks_cli.dev.watch import Watcher
+from blocks_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,3 +66,26 @@ def test_a_file_in_a_new_folder(tmp_path: Path) -> None:
     (tmp_path / "new/inner/y.py").write_text("")
     assert next(group for group in groups if group) == {"new/inner/y.py"}
     groups.close()  # type: ignore[attr-defined]
+
+
+def test_a_folder_removed_before_it_is_watched(tmp_path: Path) -> None:
+    (tmp_path / "f").mkdir()
+    watcher = Watcher(tmp_path)
+    (tmp_path / "a.py").write_text("")
+    groups = watcher.groups()
+    assert next(groups) == {"a.py"}  # the folders are listed, and not watched yet
+    (tmp_path / "f").rmdir()
+    (tmp_path / "b.py").write_text("")
+    assert next(groups) == {"b.py"}
+
+
+def test_a_removed_project(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "a.py").write_text("")
+    groups = Watcher(root).groups()
+    assert next(groups) == set()
+    shutil.rmtree(root)
+    assert next(groups) == {"a.py"}
+    with pytest.raises(CommandError, match="the folder of the project was removed"):
+        next(groups)
