@@ -8,6 +8,9 @@ READY  := $(VENV)/.ready
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
+# Tests start hundreds of processes: compiled modules are kept, also where the environment says not to write them.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.pytest_cache/bytecode
 # jsii calls Node 20 old on every start; the version in use is the user's business.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
@@ -44,8 +47,7 @@ test: $(READY)  ## Run all tests but the slow ones, in about twelve minutes
 	@$(PY) -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-fast: $(READY)  ## Run the tests that need no PostgreSQL, Node or other process, in under 30 seconds
-	@PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/.pytest_cache/bytecode \
-	  $(PY) -m pytest -q --fast -m "not slow" -n auto --maxprocesses 4
+	@$(PY) -m pytest -q --fast -m "not slow" -n auto --maxprocesses 4
 
 test-slow: $(READY)  ## Run the tests that take minutes: long fuzz runs, kill matrices
 	@$(PY) -m pytest -q -m slow
