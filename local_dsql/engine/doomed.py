@@ -29,7 +29,7 @@ from local_dsql.engine.unblock import run_unblocked
 from local_dsql.engine.upserts import is_upsert, target_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
@@ -78,7 +78,10 @@ async def run_doomed(held: HeldSession, request: Request) -> Answer:
             await held.ask(savepoints.TO_GUARD)
             changes = await capture(held)
             await held.ask(savepoints.TO_BASE)
+            held.transaction.reads_committed |= stop.fields["C"] == SERIALIZATION_FAILURE
             await let_others_first(held, stop.fields)
+            if stop.fields["C"] == SERIALIZATION_FAILURE:
+                await held.services.turns.take_next(held.session)
             await rebase(held, changes)
             continue
         if answer is not None:
@@ -93,11 +96,14 @@ async def _run(held: HeldSession, request: Request, course: _Course) -> Answer |
     Raises:
         Interrupted: the transaction must be put on a newer snapshot first.
     """
+    evicted = None
     if is_upsert(request):
         await held.ask(savepoints.SET_GUARD)
-        await _evict_new_keys(held, request)
+        evicted = await _evict_new_keys(held, request)
     position, answer = await run_without(held, request, course.off)
     error = answer.error
+    if evicted is not None and error is None and held.transaction.reads_committed:
+        await _check_new_keys(held, request, evicted)
     if error is None:
         finding = await _evict_duplicates(held, position, course) if course.off else None
         if finding is None:
@@ -151,15 +157,21 @@ async def _evict_duplicates(held: HeldSession, position: int, course: _Course) -
     changes = own.since(position).changes()
     tables = await tables_of(held, changes)
     evicted = 0
-    for file, table in tables.items():
-        made = changes[file].made
-        for index in table.unique if made else ():
-            if index in course.off:
-                places = [*made, *await _newer_keys(held, table)]
-                command = table.delete_duplicates(index, len(made))
-                evicted += await _delete(held, table, command, places)
-    if await visible_duplicate(held, changes, course.off) is not None:
-        return Finding.VISIBLE
+    keyed = await _all_newer_keys(held, tables)
+    while True:
+        for file, table in tables.items():
+            made = changes[file].made
+            for index in table.unique if made else ():
+                if index in course.off:
+                    command = table.delete_duplicates(index, len(made))
+                    evicted += await _delete(held, table, command, [*made, *keyed[file]])
+        duplicate = await visible_duplicate(held, changes, course.off)
+        if duplicate is None:
+            break
+        known, keyed = keyed, await _all_newer_keys(held, tables)
+        if not held.transaction.reads_committed or keyed == known:
+            return Finding.VISIBLE
+        # At READ COMMITTED it may be a row that was committed after the last look at the log.
     if evicted:
         return None
     assert course.violated is not None
@@ -192,12 +204,26 @@ async def _be_current(held: HeldSession, files: Iterable[int], violated: Respons
         raise Interrupted(violated.error or {})
 
 
-async def _evict_new_keys(held: HeldSession, request: Request) -> None:
+async def _evict_new_keys(held: HeldSession, request: Request) -> list[Place]:
     """Delete the rows with new keys that others have committed into the table of an upsert: it must not find them."""
     assert request.statement is not None
     table = await target_table(held, request.statement)
-    if table is not None and (places := await _newer_keys(held, table)):
+    places = await _newer_keys(held, table) if table is not None else []
+    if table is not None and places:
         await _delete(held, table, table.delete, places)
+    return places
+
+
+async def _check_new_keys(held: HeldSession, request: Request, evicted: list[Place]) -> None:
+    """Check that the clause of an upsert at READ COMMITTED has found no row that was committed after the eviction.
+
+    Raises:
+        Interrupted: there are such rows.
+    """
+    assert request.statement is not None
+    table = await target_table(held, request.statement)
+    if table is not None and await _newer_keys(held, table) != evicted:
+        raise Interrupted({"C": SERIALIZATION_FAILURE})
 
 
 async def _evict_newer(held: HeldSession, violated: Response) -> None:
@@ -214,6 +240,10 @@ async def _evict_children(held: HeldSession, violated: Response) -> bool:
         return False
     newer = await _newer(held, child)
     return bool(newer) and await _delete(held, child, child.delete, newer) > 0
+
+
+async def _all_newer_keys(held: HeldSession, tables: Mapping[int, Table]) -> dict[int, list[Place]]:
+    return {file: await _newer_keys(held, table) for file, table in tables.items()}
 
 
 async def _newer_keys(held: HeldSession, table: Table) -> list[Place]:

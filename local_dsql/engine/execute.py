@@ -241,7 +241,12 @@ async def _run_doomed(held: HeldSession, request: Request, failed: Response | No
 async def _doom(held: HeldSession, request: Request) -> Answer:
     """Doom the transaction, and return the answer to the statement that has shown that it has lost."""
     held.transaction.doomed = CONFLICT
-    await rebase(held, await capture(held))
+    changes = await capture(held)
+    turns = held.services.turns
+    if turns.are_taken:
+        await held.ask(savepoints.TO_BASE)
+        await turns.take_next(held.session)
+    await rebase(held, changes)
     return await _run_doomed(held, request, None)
 
 

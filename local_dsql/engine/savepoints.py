@@ -11,6 +11,9 @@ OPEN = messages.query(f"SAVEPOINT {BASE}; {OPENED}")
 """Messages after BEGIN: the savepoint to which a suspension rolls back, and the snapshot, taken at once as DSQL
 does."""
 
+READ_COMMITTED = messages.query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+"""A message between BEGIN and `OPEN`."""
+
 COMMIT = messages.query("COMMIT")
 COMMIT_AND_TELL = messages.query("SELECT pg_catalog.pg_current_xact_id_if_assigned(); COMMIT")
 TELL = messages.side_query(

@@ -70,6 +70,8 @@ class Services:
     background: set[asyncio.Task[None]] = field(default_factory=set)
     running: dict[EngineSession, float] = field(default_factory=dict)
     """The statements that may be blocked, by session, with the time of the next look at each (`unblock`)."""
+    watches: int = 0
+    """Number of statements that are watched (`unblock`)."""
     next_look: asyncio.TimerHandle | None = None
     """The timer of `unblock`."""
 

@@ -6,16 +6,17 @@ import logging
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
-from local_dsql.engine.commands import Parameter, first_error
+from local_dsql.engine.commands import Command, Parameter, first_error
 from local_dsql.engine.errors import CONFLICT, EngineError
 from local_dsql.engine.hidden_settings import settings
 from local_dsql.engine.powers import read_images
 from local_dsql.engine.row_changes import NO_CHANGES, CapturedTable, RowChanges
+from local_dsql.write_ahead_log.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from local_dsql.engine.commands import Cell, Command
+    from local_dsql.engine.commands import Cell
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import Table
     from local_dsql.write_ahead_log.changes import TableChanges
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_SNAPSHOT = Command("SELECT pg_catalog.pg_current_snapshot()")
 _RELATIONS = (
     "SELECT DISTINCT relation FROM pg_catalog.pg_locks WHERE pid = {pid} AND locktype = 'relation'"
     " AND relation >= 16384 AND granted"
@@ -76,7 +78,13 @@ async def capture(held: HeldSession) -> RowChanges:
     commands = [
         read_images(token, tables[file], made) for file, both in places.items() for made in both if made
     ]
-    images = iter(await _read(held, commands))
+    if held.transaction.reads_committed:
+        # The rows changed are locked until now, so what others make of them is newer than this snapshot.
+        *found, snapshot = await _read(held, [*commands, _SNAPSHOT])
+        held.transaction.snapshot = Snapshot.parse((snapshot or b"").decode())
+    else:
+        found = await _read(held, commands)
+    images = iter(found)
 
     def next_images(file: int, made: list[Place]) -> Parameter | None:
         return _checked(tables[file], next(images), len(made)) if made else None

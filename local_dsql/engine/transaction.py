@@ -49,6 +49,8 @@ class Transaction:
         catalog_version: version of the catalog when it began.
         replay: statements that set parameters or change the catalog, in order, for `engine.replay`.
         reports_settings: the client was told a parameter's new value, which has to be reset if the transaction fails.
+        reads_committed: it is doomed, and others have committed changes of its rows again since: it continues at READ
+            COMMITTED, where a statement waits for the newest row and does not fail.
         settings: commands that repeat what functions have set with set_config(), found by the last suspension.
         relations: OIDs of the relations that it had locked before a suspension.
         rows: rows that its statements have changed.
@@ -78,6 +80,7 @@ class Transaction:
     expired: bool = False
     log_lost: bool = False
     doomed: ServerMessage | None = None
+    reads_committed: bool = False
     suspended: RowChanges | None = None
     replay: list[Request | Command] = field(default_factory=list)
     reports_settings: bool = False

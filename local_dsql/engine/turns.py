@@ -6,9 +6,14 @@ sessions that it has lost all three to: it waits until the session whose turn it
 changes no result, only the time at which a snapshot is taken. Sessions that conflict now and then never wait.
 
 Where the row is still in use after its last turn, the session would lose three conflicts again. So one loss is enough
-then, until it has committed once without a turn.
+then, until it has committed once without a turn. One loss is also enough once six sessions have lost within a second:
+three losses of each of many sessions would take the processor from the winners for seconds.
 
-A turn is over early if its session does nothing for 15 ms, or has it for 60 ms. No BEGIN waits longer than 150 ms.
+A doomed transaction whose statement others have overtaken once more takes a turn, too, ahead of the BEGINs, and keeps
+it until it ends. Otherwise each commit on the row would make the statement run again, and its runs would take the
+processor from the transactions that can commit.
+
+A turn is over early if its session does nothing for 15 ms, or has it for 200 ms. No session waits longer than 1 s.
 """
 
 from __future__ import annotations
@@ -19,20 +24,23 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 LOSSES = 3
 """Number of conflicts that a session loses in a row before it takes turns with those that have won."""
+MANY, _RECENTLY = 6, 1.0
+"""Number of sessions that lose conflicts within so many seconds, from which on one loss is enough."""
 TRANSACTIONS = 48
 """Number of transactions for which it takes turns then. More would hide from tests what happens without turns."""
 _ROUND = 0.005
 """Seconds between looks at the session whose turn it is."""
 _IDLE = 0.015
 """Seconds without a statement after which the turn passes on; clients on a busy machine need some milliseconds."""
-_LONGEST = 0.060
+_LONGEST = 0.200
 """Seconds of a turn."""
-_PATIENCE = 0.150
-"""Seconds for which a BEGIN waits at most."""
+_PATIENCE = 1.0
+"""Seconds for which a session waits at most. One that begins without its turn makes others lose, so this is longer
+than the transactions of 64 sessions take."""
 
 
 class Participant(Protocol):
@@ -49,37 +57,70 @@ class Participant(Protocol):
         """Return the seconds for which it has done nothing, up to `now` (time.monotonic)."""
 
 
+_Waiting = tuple[float, Participant, "asyncio.Future[None]"]
+"""A session that waits for the turn: until when, and the future to resolve."""
+
+
 class Turns:
     """The turn, which at most one session has, and the sessions that wait for it in order."""
 
     def __init__(self) -> None:
         self._holder: Participant | None = None
         self._since = 0.0
-        self._waiting: deque[tuple[float, Participant, asyncio.Future[None]]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._losers: dict[Participant, float] = {}
 
     async def take(self, session: Participant) -> None:
         """Wait for the turn if the session takes turns; it keeps it until `give_back`."""
         if not session.takes_turns:
             return
         session.takes_turns -= 1
-        if self._holder is None:
+        await self._wait(session, self._waiting.append)
+
+    async def take_next(self, session: Participant) -> None:
+        """Wait for the turn ahead of all BEGINs; the session keeps it until `give_back`. It must hold no locks."""
+        await self._wait(session, self._waiting.appendleft)
+
+    async def _wait(self, session: Participant, enqueue: Callable[[_Waiting], None]) -> None:
+        if self._holder is None or self._holder is session:
             self._pass_to(session)
             return
         arrival = asyncio.get_running_loop().create_future()
-        self._waiting.append((time.monotonic(), session, arrival))
+        enqueue((time.monotonic() + _PATIENCE, session, arrival))
         if self._timer is None:
             self._look_again()
         await arrival
+
+    @property
+    def are_taken(self) -> bool:
+        """Return whether a session has the turn."""
+        return self._holder is not None
 
     def lost(self, session: Participant, winners: Iterable[Participant] = ()) -> None:
         """Note that a session has lost a conflict to others."""
         session.losses = min(session.losses + 1, LOSSES)
         session.lost_to.append(frozenset(winners))
+        many = self._many_lose(session)
+        # A winner that took no turns would make each of the losers lose in its turn.
         if session.losses == LOSSES:
-            # A winner that took no turns would make each of the losers lose in its turn.
-            for each in (session, *frozenset.intersection(*session.lost_to)):
-                each.takes_turns = TRANSACTIONS
+            self._begin_turns(session, *frozenset.intersection(*session.lost_to))
+        elif many:
+            self._begin_turns(session, *session.lost_to[-1])
+
+    def _many_lose(self, session: Participant) -> bool:
+        """Note the last loss of a session; return whether many have lost recently."""
+        self._losers.pop(session, None)
+        if len(self._losers) >= MANY:
+            self._losers.pop(next(iter(self._losers)))
+        now = time.monotonic()
+        self._losers[session] = now
+        return len(self._losers) == MANY and now - next(iter(self._losers.values())) < _RECENTLY
+
+    @staticmethod
+    def _begin_turns(*sessions: Participant) -> None:
+        for each in sessions:
+            each.takes_turns = TRANSACTIONS
 
     def won(self, session: Participant) -> None:
         """Note that a session has committed a transaction."""
@@ -114,9 +155,9 @@ class Turns:
         holder = self._holder
         if holder is None or holder.idle_for(now) > _IDLE or now - self._since > _LONGEST:
             self._next()
-        while self._waiting and now - self._waiting[0][0] > _PATIENCE:
-            _, _, arrival = self._waiting.popleft()
-            if not arrival.done():
-                arrival.set_result(None)
+        for late in [each for each in self._waiting if now > each[0]]:
+            self._waiting.remove(late)
+            if not late[2].done():
+                late[2].set_result(None)
         if self._waiting:
             self._look_again()

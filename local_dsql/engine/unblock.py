@@ -47,17 +47,25 @@ _FIRST_LOOK = 0.002
 _TICK = 0.001
 """Seconds; the resolution of the event loop's timers."""
 _PAUSES = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.010)
-"""Seconds between two questions; the last value repeats."""
+"""Seconds between two questions of a watch; the last value repeats."""
+_SHARE = 0.005
+"""Seconds between two questions of all watches together: sessions that wait for the same one ask one after the other."""
 _IDLE = 0.002
 """Seconds without a statement after which a transaction is taken to be idle."""
 _GRACE = 0.010
 """Seconds for which a statement waits for transactions that are not idle: they may be about to end."""
+_GRACE_OF_DOOMED = 0.050
+"""Seconds for which a statement of a doomed transaction waits for one that can commit."""
 _PATIENCE = 0.1
 """Seconds that a statement waits for a running one before it preempts that."""
 _MOST_PREEMPTIONS = 3
 """A statement that is preempted without end would never finish, so the fourth run is left alone."""
 
-_BLOCKERS = "SELECT pg_catalog.unnest(pg_catalog.pg_blocking_pids({pid}))"
+_BLOCKERS = (
+    "SELECT blocker, activity.wait_event_type = 'Lock'"
+    " FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids({pid})) blocker,"
+    " pg_catalog.pg_stat_get_activity(blocker) activity"
+)
 _CANCEL = "SELECT pg_catalog.pg_cancel_backend({pid})"
 
 
@@ -73,11 +81,13 @@ class Watch:
         self._began = session.sent
         self._blocked_since: dict[int, float] = {}
         self._suspended: set[int] = set()
+        session.services.watches += 1
         session.services.run_in_background(self._look())
 
     def stop(self) -> None:
         """Stop, because the statement has ended. A suspension in progress continues in the background."""
         self._over = True
+        self._session.services.watches -= 1
         if self._holders:
             seconds = time.monotonic() - self._began
             self._session.services.wait_log.note(
@@ -94,23 +104,25 @@ class Watch:
         try:
             while not self.is_over():
                 rows = await control.rows(_BLOCKERS.format(pid=pid)) if _may_be_blocked(self._session) else []
-                for (blocker,) in rows:
+                for blocker, waits in rows:
                     if self.is_over():
                         return
-                    await self._clear(int(str(blocker)))
-                await asyncio.sleep(_PAUSES[min(looks, len(_PAUSES) - 1)])
+                    await self._clear(int(str(blocker)), waits=waits == "t")
+                pause = _PAUSES[min(looks, len(_PAUSES) - 1)]
+                await asyncio.sleep(max(pause, _SHARE * self._session.services.watches))
                 looks += 1
         except ConnectionLost:
             return  # PostgreSQL is stopping
 
-    async def _clear(self, pid: int) -> None:
-        """Suspend, or preempt, the transaction of the session with a backend's process number."""
+    async def _clear(self, pid: int, *, waits: bool) -> None:
+        """Suspend, or preempt, the transaction of the session with a backend's process number; `waits`: it is blocked
+        itself."""
         other = self._session.services.sessions.get(pid)
         if other is None or other is self._session:
             return
         self._holders[other.label] = None
         now = time.monotonic()
-        if other.idle_for(now) < _IDLE and now - self._began < _GRACE:
+        if now - self._began < self._grace(other, now, waits=waits):
             return
         other.suspend_wanted = True
         held = other.try_exclusive()
@@ -129,6 +141,18 @@ class Watch:
             pass  # PostgreSQL rolls back the transaction of a lost connection
         finally:
             held.release()
+
+    def _grace(self, other: EngineSession, now: float, *, waits: bool) -> float:
+        """Return the seconds that the statement waits for another session: the statement that can commit goes first."""
+        mine, theirs = self._session.transaction, other.transaction
+        if waits:
+            return _PATIENCE  # it is only before this one in the queue, or is let through by a watch of its own
+        is_doomed = mine is not None and mine.doomed is not None
+        if theirs is not None and theirs.doomed is not None:
+            return _GRACE if is_doomed else 0.0
+        if is_doomed:
+            return _GRACE_OF_DOOMED
+        return _GRACE if other.idle_for(now) < _IDLE else 0.0
 
     def _restart(self, pid: int) -> None:
         """Cancel the watched statement if it waited for the same suspended transaction at the last question, too."""
