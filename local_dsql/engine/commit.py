@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from local_dsql.engine.session import EngineSession, HeldSession
     from local_dsql.wire.messages import ServerMessage
     from local_dsql.wire.response import Response
+    from local_dsql.write_ahead_log.changes import TableChanges
 
 _log = logging.getLogger(__name__)
 
@@ -94,12 +95,14 @@ class _Decision:
     Attributes:
         error: the reason why the transaction must not commit.
         winners: numbers of the committed transactions that it conflicts with.
+        mine: the changes of an active transaction, by file, if they have been read.
         shared: it conflicts only by locks FOR KEY SHARE, and may not need all of them.
         sessions: labels of the sessions that changed the catalog.
     """
 
     error: ServerMessage | bytes | None = None
     winners: tuple[int, ...] = ()
+    mine: dict[int, TableChanges] | None = None
     shared: bool = False
     sessions: tuple[str, ...] = ()
 
@@ -229,7 +232,7 @@ async def _refuse(held: HeldSession, decision: _Decision, fault: Fault | None) -
         if fault is None:
             held.services.turns.lost(held.session, _sessions_of(held, decision.winners))
         try:
-            tables, rows = await changed_keys(held)
+            tables, rows = await changed_keys(held, decision.mine)
         except EngineError:
             tables, rows = [], ()
         log = held.services.conflict_log
@@ -266,7 +269,10 @@ async def _decide_once(held: HeldSession) -> _Decision:
             return _Decision(SCHEMA_CHANGED, sessions=tuple(dict.fromkeys(each.label for each in changes)))
         await resume(held, to_commit=True)
     if transaction.doomed is not None:
-        return _Decision(transaction.doomed, await _winners(held))
+        mine = None
+        if transaction.suspended is None:
+            mine = (await services.log.operations(held.backend.pid)).changes()
+        return _Decision(transaction.doomed, await _winners(held, mine), mine)
     stale = services.commits.has_moved(transaction.commits)
     deferrable = await _may_defer(held)
     if deferrable and transaction.restored:
@@ -327,7 +333,8 @@ async def _check_conflicts(held: HeldSession) -> _Decision:
     newer = held.services.log.newer_so_far(held.transaction)
     found = newer.conflicts(holdings(mine))
     if found or await has_newer_orphan(held, mine, newer):
-        return _Decision(CONFLICT, tuple({each.winner for each in found}), bool(found) and are_shared(found))
+        shared = bool(found) and are_shared(found)
+        return _Decision(CONFLICT, tuple({each.winner for each in found}), mine, shared)
     return _MAY_COMMIT
 
 
@@ -350,20 +357,20 @@ def _sessions_of(held: HeldSession, xids: tuple[int, ...]) -> list[EngineSession
     ]
 
 
-async def _winners(held: HeldSession) -> tuple[int, ...]:
-    """Return the transactions that a doomed one has lost to.
+async def _winners(held: HeldSession, active: Mapping[int, TableChanges] | None) -> tuple[int, ...]:
+    """Return the transactions that a doomed one has lost to; `active` are its changes unless it is suspended.
 
     They have made the rows that it has changed on its newer snapshot. If these are deleted, the answer is all
     transactions that have changed the same tables.
     """
     transaction, log = held.transaction, held.services.log
-    if transaction.suspended is not None:
+    if active is None:
+        assert transaction.suspended is not None
         mine = {each.table.file: each.changes for each in transaction.suspended.tables}
         await log.catch_up()
     else:
-        mine = (await log.operations(held.backend.pid)).changes()
-        known = await tables_of(held, mine)
-        mine = {file: changes for file, changes in mine.items() if file in known}
+        known = await tables_of(held, active)
+        mine = {file: changes for file, changes in active.items() if file in known}
     newer = log.newer_so_far(transaction, than_first=True)
     bases = {file: {*each.updates, *each.deletes, *each.locks} for file, each in mine.items()}
     found = {xid for file, places in bases.items() for xid in newer.makers(file, places)}

@@ -91,13 +91,19 @@ async def run_without(
     """Run a statement again after a guard, with indexes switched off.
 
     Returns:
-        The position in the log before it, and its answer.
+        The position in the log before it if an index is switched off, and its answer.
 
     Raises:
         Interrupted: it was stopped.
     """
-    await held.services.log.catch_up()
-    position = held.services.log.position
+    log = held.services.log
+    if not off:
+        _, answer = await ask_unblocked(held, savepoints.SET_GUARD + request.repetition, 2, bulk=True)
+        if answer.error is not None and is_interruption(answer.error):
+            raise Interrupted(answer.error)
+        return log.position, answer
+    await log.catch_up()
+    position = log.position
     await held.ask(savepoints.SET_GUARD)
     await _switch(held, off, value=False)
     (answer,) = await ask_unblocked(held, request.repetition, bulk=True)

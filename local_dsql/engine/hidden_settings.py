@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.commands import Command, boolean, text
-from local_dsql.engine.errors import EngineError
 
 if TYPE_CHECKING:
-    from local_dsql.engine.session import HeldSession
+    from local_dsql.engine.commands import Result
 
-_SET = Command(
+QUERY = Command(
     "SELECT each ->> 'name', each ->> 'value', each ->> 'is_local' FROM pg_catalog.jsonb_each("
     "nullif(pg_catalog.current_setting('local_dsql.set', true), '')::pg_catalog.jsonb) _(key, each)"
     " WHERE pg_catalog.current_setting(each ->> 'stored_name') = each ->> 'value'"
@@ -22,11 +21,8 @@ _SET = Command(
 _SET_AGAIN = "SELECT pg_catalog.set_config($1, $2, $3)"
 
 
-async def settings(held: HeldSession) -> tuple[Command, ...]:
-    """Return the commands that repeat the functions' settings; the transaction must be active."""
-    (result,) = await held.run([_SET])
-    if result.error is not None:
-        raise EngineError(result.error)
+def settings(result: Result) -> tuple[Command, ...]:
+    """Return the commands that repeat the functions' settings, given the result of `QUERY` in the transaction."""
     return tuple(
         Command(_SET_AGAIN, (text(str(name)), text(str(value)), boolean(is_local == "true")))
         for name, value, is_local in result.texts()

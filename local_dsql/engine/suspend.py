@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from local_dsql.engine import savepoints
+from local_dsql.engine import hidden_settings, savepoints
 from local_dsql.engine.commands import Command, Parameter, first_error
 from local_dsql.engine.errors import CONFLICT, EngineError
-from local_dsql.engine.hidden_settings import settings
 from local_dsql.engine.powers import read_images
 from local_dsql.engine.row_changes import NO_CHANGES, CapturedTable, RowChanges
 from local_dsql.write_ahead_log.snapshot import Snapshot
@@ -16,7 +15,7 @@ from local_dsql.write_ahead_log.snapshot import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from local_dsql.engine.commands import Cell
+    from local_dsql.engine.commands import Cell, Result
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import Table
     from local_dsql.write_ahead_log.changes import TableChanges
@@ -44,9 +43,9 @@ async def suspend(held: HeldSession) -> None:
     if not (transaction.failed or transaction.log_lost):
         try:
             await held.session.portals.before_suspend(held.backend)
-            changes = await capture(held)
+            changes, (hidden,) = await _capture(held, [hidden_settings.QUERY])
             transaction.relations |= await locked_relations(held)
-            transaction.settings = await settings(held)
+            transaction.settings = hidden_settings.settings(hidden)
         except EngineError:
             _log.exception("the changes of a transaction cannot be read; it gets a conflict")
             transaction.doomed = transaction.doomed or CONFLICT
@@ -70,6 +69,12 @@ async def capture(held: HeldSession) -> RowChanges:
     Raises:
         EngineError: PostgreSQL refuses to read them.
     """
+    changes, _ = await _capture(held, [])
+    return changes
+
+
+async def _capture(held: HeldSession, queries: list[Command]) -> tuple[RowChanges, list[Result]]:
+    """As `capture`; return the results of queries, too, which run in the same round trip."""
     own = await held.services.log.operations(held.backend.pid)
     changes = own.changes()
     tables = await tables_of(held, changes)
@@ -80,16 +85,17 @@ async def capture(held: HeldSession) -> RowChanges:
     ]
     if held.transaction.reads_committed:
         # The rows changed are locked until now, so what others make of them is newer than this snapshot.
-        *found, snapshot = await _read(held, [*commands, _SNAPSHOT])
-        held.transaction.snapshot = Snapshot.parse((snapshot or b"").decode())
-    else:
-        found = await _read(held, commands)
-    images = iter(found)
+        queries = [*queries, _SNAPSHOT]
+    results = await _run(held, [*commands, *queries])
+    images = iter(results[: len(commands)])
+    found = results[len(commands) :]
+    if held.transaction.reads_committed:
+        held.transaction.snapshot = Snapshot.parse(str(found.pop().texts()[0][0]))
 
     def next_images(file: int, made: list[Place]) -> Parameter | None:
-        return _checked(tables[file], next(images), len(made)) if made else None
+        return _checked(tables[file], next(images).rows[0][0], len(made)) if made else None
 
-    return RowChanges(
+    captured = RowChanges(
         tuple(
             CapturedTable(
                 tables[file], changes[file], next_images(file, updated), next_images(file, inserted)
@@ -97,6 +103,7 @@ async def capture(held: HeldSession) -> RowChanges:
             for file, (updated, inserted) in places.items()
         )
     )
+    return captured, found
 
 
 async def tables_of(held: HeldSession, changes: Mapping[int, TableChanges]) -> dict[int, Table]:
@@ -113,13 +120,13 @@ async def locked_relations(held: HeldSession) -> set[int]:
     return {int(str(oid)) for (oid,) in rows}
 
 
-async def _read(held: HeldSession, commands: list[Command]) -> list[Cell]:
+async def _run(held: HeldSession, commands: list[Command]) -> list[Result]:
     if not commands:
         return []
     found = await held.run(commands)
     if (error := first_error(found)) is not None:
         raise EngineError(dict(error))
-    return [result.rows[0][0] for result in found]
+    return found
 
 
 def _checked(table: Table, array: Cell, count: int) -> Parameter:

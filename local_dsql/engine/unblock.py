@@ -49,7 +49,7 @@ _TICK = 0.001
 _PAUSES = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.010)
 """Seconds between two questions of a watch; the last value repeats."""
 _SHARE = 0.005
-"""Seconds between two questions of all watches together: sessions that wait for the same one ask one after the other."""
+"""Seconds between two questions of all watches together: many may wait for the same session."""
 _IDLE = 0.002
 """Seconds without a statement after which a transaction is taken to be idle."""
 _GRACE = 0.010
@@ -146,7 +146,9 @@ class Watch:
         """Return the seconds that the statement waits for another session: the statement that can commit goes first."""
         mine, theirs = self._session.transaction, other.transaction
         if waits:
-            return _PATIENCE  # it is only before this one in the queue, or is let through by a watch of its own
+            return (
+                _PATIENCE  # it is only before this one in the queue, or is let through by a watch of its own
+            )
         is_doomed = mine is not None and mine.doomed is not None
         if theirs is not None and theirs.doomed is not None:
             return _GRACE if is_doomed else 0.0

@@ -77,7 +77,7 @@ async def answer_by_snapshot(held: HeldSession, request: Request, told: Response
     """
     upsert = await _read(held, request)
     answer = await _insert(held, upsert, told) if upsert is not None else None
-    if answer is None:
+    if answer is None and is_upsert(request):
         await held.ask(savepoints.TO_GUARD)
     return answer
 
