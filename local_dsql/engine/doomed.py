@@ -10,7 +10,7 @@ from local_dsql.engine.answers import Answer, Finding, passed_on, real, refused,
 from local_dsql.engine.commands import first_error
 from local_dsql.engine.deadlocks import let_others_first
 from local_dsql.engine.duplicates import violated_index, visible_duplicate
-from local_dsql.engine.error_causes import run_without, violated_key
+from local_dsql.engine.error_causes import run_without, violated_key, violated_reference
 from local_dsql.engine.errors import (
     CONFLICT,
     FOREIGN_KEY_VIOLATION,
@@ -21,6 +21,7 @@ from local_dsql.engine.errors import (
     Interrupted,
     is_interruption,
 )
+from local_dsql.engine.newer_rows import newer_changes
 from local_dsql.engine.powers import write_rows
 from local_dsql.engine.rebase import rebase
 from local_dsql.engine.requests import strip_surplus
@@ -124,7 +125,12 @@ async def _run(held: HeldSession, request: Request, course: _Course) -> Answer |
         await _evict_newer(held, course.violated)
         return None
     if error["C"] == FOREIGN_KEY_VIOLATION:
-        return None if await _evict_children(held, answer) else refused(CONFLICT)
+        if await _evict_children(held, answer):
+            return None
+        answer = strip_surplus(answer, request.surplus)
+        return (
+            real(answer, Finding.NOTHING_NEWER) if await _is_old(held, request, error) else refused(CONFLICT)
+        )
     return passed_on(strip_surplus(answer, request.surplus))
 
 
@@ -244,6 +250,20 @@ async def _evict_children(held: HeldSession, violated: Response) -> bool:
 
 async def _all_newer_keys(held: HeldSession, tables: Mapping[int, Table]) -> dict[int, list[Place]]:
     return {file: await _newer_keys(held, table) for file, table in tables.items()}
+
+
+async def _is_old(held: HeldSession, request: Request, violated: Mapping[str, str]) -> bool:
+    """Return whether no newer row can have caused a violation of a foreign key.
+
+    Others have changed no table that the statement names, no child, and have removed no parent. The statement itself
+    may have deleted the parent, or changed the reference by an action.
+    """
+    key, child = await violated_reference(held, violated)
+    statement = request.statement
+    if key is None or child is None or statement is None or (await newer_changes(held, statement)).tables:
+        return False
+    newer = await held.services.log.newer(held.transaction, than_first=True)
+    return not (newer.has_made(child.file) or newer.has_removed(key.parent_file))
 
 
 async def _newer_keys(held: HeldSession, table: Table) -> list[Place]:

@@ -131,15 +131,26 @@ async def violated_key(
     held: HeldSession, fields: Mapping[str, str]
 ) -> tuple[ForeignKey, Table, Table] | tuple[None, None, None]:
     """Return the foreign key of an error "still referenced", its child and its parent; Nones for any other error."""
-    if "is still referenced" not in fields.get("D", ""):
+    if _STILL_REFERENCED not in fields.get("D", ""):
         return None, None, None
+    key, child = await violated_reference(held, fields)
+    if key is None or child is None:
+        return None, None, None
+    keep = not held.transaction.changes_catalog
+    tables = await held.services.catalog.tables(held, [key.parent_file], keep=keep)
+    return key, child, tables[key.parent_file]
+
+
+async def violated_reference(
+    held: HeldSession, fields: Mapping[str, str]
+) -> tuple[ForeignKey, Table] | tuple[None, None]:
+    """Return the foreign key that an error names, and its child."""
     keep = not held.transaction.changes_catalog
     child = await held.services.catalog.named(held, fields.get("s", ""), fields.get("t", ""), keep=keep)
     for key in await foreign_keys(held):
         if child is not None and key.child == child.oid and key.name == fields.get("n"):
-            tables = await held.services.catalog.tables(held, [key.parent_file], keep=keep)
-            return key, child, tables[key.parent_file]
-    return None, None, None
+            return key, child
+    return None, None
 
 
 async def find_child(held: HeldSession, fields: Mapping[str, str], newer: Newer) -> Finding | None:

@@ -77,6 +77,24 @@ CASES = (
         ),
     ),
     Case(
+        "a reference that an action sets violates its key by the snapshot, too, beside a newer child of another table",
+        (
+            "create table p(id int primary key)",
+            "insert into p values (0), (1)",
+            "create table nulls(id int primary key, pid int references p on delete set null)",
+            "insert into nulls values (1, 1)",
+            "create table defaults(id int primary key, pid int default 0 references p on delete set default)",
+            "insert into defaults values (1, 0)",
+        ),
+        (
+            a("begin"),
+            a("select * from p"),
+            b("update nulls set pid = 0"),
+            a("delete from p where id = 0", "23503"),
+            a("rollback"),
+        ),
+    ),
+    Case(
         "M5: write skew is possible, and FOR UPDATE prevents it",
         ("create table t(id int primary key, n int)", "insert into t values (1, 0), (2, 0)"),
         (
