@@ -14,7 +14,6 @@ from local_dsql.engine.error_causes import run_without, violated_key, violated_r
 from local_dsql.engine.errors import (
     CONFLICT,
     FOREIGN_KEY_VIOLATION,
-    INVALID_COLUMN_REFERENCE,
     SERIALIZATION_FAILURE,
     UNIQUE_VIOLATION,
     EngineError,
@@ -53,7 +52,7 @@ class _Course:
     Attributes:
         off: unique indexes that stand in the way of the statement.
         violated: PostgreSQL's answer that names the last one of them.
-        needs_indexes: the statement needs its indexes for an ON CONFLICT clause.
+        needs_indexes: the statement runs with its indexes, after deleting the newer rows of the table.
         is_current: the transaction was put on a newer snapshot for a row that none of its snapshots has shown.
     """
 
@@ -119,8 +118,9 @@ async def _run(held: HeldSession, request: Request, course: _Course) -> Answer |
     await held.ask(savepoints.TO_GUARD)
     if error["C"] == UNIQUE_VIOLATION:
         return await _switch_off(held, request, answer, course)
-    if error["C"] == INVALID_COLUMN_REFERENCE and course.violated is not None and not course.needs_indexes:
-        # An ON CONFLICT clause needs its index: newer rows are taken out of its way by place.
+    if course.violated is not None and not course.needs_indexes:
+        # Either an ON CONFLICT clause needs its index, or the violation may come before this error by the snapshot.
+        # Newer rows are taken out of the way by place.
         course.needs_indexes, course.off = True, []
         await _evict_newer(held, course.violated)
         return None

@@ -17,8 +17,6 @@ from local_dsql.engine.deferred_checks import foreign_keys
 from local_dsql.engine.duplicates import violated_index, visible_duplicate
 from local_dsql.engine.errors import (
     FOREIGN_KEY_VIOLATION,
-    INVALID_COLUMN_REFERENCE,
-    SERIALIZATION_FAILURE,
     UNIQUE_VIOLATION,
     EngineError,
     Interrupted,
@@ -57,7 +55,7 @@ async def find_real(held: HeldSession, request: Request, fields: Mapping[str, st
     table, index = await violated_index(held, fields)
     if table is None or index is None:
         return None  # the snapshot does not show the table as it is
-    if not newer.has_made(table.file):
+    if not (newer.keyed(table.file) if index.of_columns else newer.has_made(table.file)):
         return Finding.NOTHING_NEWER
     try:
         return await _find_duplicate(held, request, index)
@@ -76,8 +74,7 @@ async def _find_duplicate(held: HeldSession, request: Request, index: UniqueInde
             return None if seen is None else Finding.VISIBLE
         await held.ask(savepoints.TO_GUARD)
         if error["C"] != UNIQUE_VIOLATION:
-            conflict = error["C"] == SERIALIZATION_FAILURE or error["C"] == INVALID_COLUMN_REFERENCE
-            return None if conflict else Finding.VISIBLE
+            return None  # the rows that were made before the error are gone: `run_doomed` finds which error comes first
         _, another = await violated_index(held, error)
         if another is None or another in off:
             return None

@@ -95,6 +95,49 @@ CASES = (
         ),
     ),
     Case(
+        "a key that the snapshot shows is violated before a CHECK of a later row, beside a newer row",
+        (
+            "create table t(id int primary key, n int check (n < 10))",
+            "insert into t values (1, 0)",
+        ),
+        (
+            a("begin"),
+            a("select * from t"),
+            b("insert into t values (5, 0)"),
+            a("insert into t values (1, 0), (2, 50)", "23505"),
+            a("rollback"),
+        ),
+    ),
+    Case(
+        "a key that only a newer row has is not what a statement with another error violates",
+        (
+            "create table t(id int primary key, n int check (n < 10))",
+            "insert into t values (1, 0)",
+        ),
+        (
+            a("begin"),
+            a("select * from t"),
+            b("insert into t values (5, 0)"),
+            a("insert into t values (5, 0), (2, 50)", CONFLICT),  # divergence `doomed-sees-newer-rows`
+            a("rollback"),
+        ),
+    ),
+    Case(
+        "a key that the snapshot shows is violated before a reference, beside a newer row",
+        (
+            "create table p(id int primary key)",
+            "create table t(id int primary key, pid int references p)",
+            "insert into t values (1)",
+        ),
+        (
+            a("begin"),
+            a("select * from t"),
+            b("insert into t values (5)"),
+            a("insert into t values (1, 9)", "23505"),
+            a("rollback"),
+        ),
+    ),
+    Case(
         "M5: write skew is possible, and FOR UPDATE prevents it",
         ("create table t(id int primary key, n int)", "insert into t values (1, 0), (2, 0)"),
         (
