@@ -34,9 +34,9 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "doomed-sees-newer-rows",
         "A transaction that has lost a conflict reads newer values of rows that it has not written.",
         "PostgreSQL cannot update newer rows on an old snapshot, so a doomed transaction continues on a new snapshot.",
-        "Visible only between the conflicting statement and the failing COMMIT: now() moves forward, and if newer rows "
-        "violate a CHECK or a foreign key, or make an expression fail, that statement reports the conflict, and not "
-        "COMMIT.",
+        "Visible only between the conflicting statement and the failing COMMIT: now() moves forward, "
+        "transaction_isolation may be READ COMMITTED, two reads may differ, and if newer rows violate a CHECK or a "
+        "foreign key, or make an expression fail, that statement reports the conflict, and not COMMIT.",
     ),
     Divergence(
         "upsert-locks-key",
@@ -70,16 +70,18 @@ DIVERGENCES: tuple[Divergence, ...] = (
     Divergence(
         "losers-take-turns",
         "A session that has lost three conflicts in a row, and a session that has won all three, begin their next "
-        "transactions one after the other: a BEGIN waits up to 0.15 s for the transaction of another one.",
+        "transactions one after the other: a BEGIN waits up to 1 s for the transactions of others. One loss is enough "
+        "once six sessions have lost within a second. A doomed transaction whose statement others have overtaken again "
+        "waits as a BEGIN does.",
         "Of sessions that change one row at the same time all but one lose, and on one machine their work slows the "
         "winner down.",
         "Transactions that are run again fail less often here; use fault injection for more conflicts.",
     ),
     Divergence(
         "conflict-at-statement",
-        "A statement can itself fail with 40001 (OC000) if other sessions commit changes of its rows a thousand times "
-        "while it runs.",
-        "It runs again on the newer rows after each of them, to find its answer, and ends at last.",
+        "A statement can itself fail with 40001 (OC000) if other sessions commit rows with new keys into its table a "
+        "thousand times while it runs.",
+        "It runs again after each of them, to find its answer, and ends at last.",
         "Aurora DSQL reports a conflict of rows at COMMIT only. Run the transaction again after either error, as "
         "`db.transaction(…, retry_on_conflict=True)` does.",
     ),

@@ -16,7 +16,8 @@ Terms, each with one meaning in this package:
 - *preempt*: cancel a running statement, undo it, suspend and resume its transaction, and run it again.
 - *replay*: run again the statements whose effect no row shows: settings and DDL. A part of resume and rebase.
 - *doomed*: a transaction that has a conflict. It continues, and gets 40001 at COMMIT.
-- *rebase*: put a doomed transaction on a fresh snapshot, with its own changes on top.
+- *rebase*: put a doomed transaction on a fresh snapshot, with its own changes on top; at READ COMMITTED if others have
+  overtaken it once more.
 - *guard*: the savepoint before a statement. *Base*: the savepoint after BEGIN.
 
 Invariants:
@@ -27,8 +28,8 @@ Invariants:
 2. **No statement waits for an idle transaction.** The engine suspends every idle transaction that blocks a statement. A
    transaction that runs a statement suspends itself when the statement ends; a long statement is preempted, at most
    three times, and then runs to its end. A transaction whose client is about to send its next statement gets 10 ms to
-   end. A statement whose rows go to the client as they arrive is never preempted. A
-   blocked statement waits for the end of these two, which the age limit of a transaction bounds.
+   end, or 50 ms if the statement is one of a doomed transaction. A statement whose rows go to the client as they arrive
+   is never preempted. A blocked statement waits for the end of these two, which the age limit of a transaction bounds.
 3. **PostgreSQL breaks deadlocks of running statements** (`deadlock_timeout`). The one that it stops is undone, its
    transaction suspended and resumed, and it runs again.
 4. **A suspended transaction is resumed before it does anything else**, row by row and without foreign key triggers:

@@ -22,7 +22,7 @@ from local_dsql.engine.errors import (
 )
 from local_dsql.engine.newer_rows import newer_changes
 from local_dsql.engine.powers import write_rows
-from local_dsql.engine.rebase import rebase
+from local_dsql.engine.rebase import rebase, take_turn
 from local_dsql.engine.requests import strip_surplus
 from local_dsql.engine.suspend import capture, tables_of
 from local_dsql.engine.unblock import run_unblocked
@@ -81,7 +81,7 @@ async def run_doomed(held: HeldSession, request: Request) -> Answer:
             held.transaction.reads_committed |= stop.fields["C"] == SERIALIZATION_FAILURE
             await let_others_first(held, stop.fields)
             if stop.fields["C"] == SERIALIZATION_FAILURE:
-                await held.services.turns.take_next(held.session)
+                await take_turn(held)
             await rebase(held, changes)
             continue
         if answer is not None:

@@ -31,7 +31,7 @@ from local_dsql.engine.errors import (
 )
 from local_dsql.engine.newer_rows import log_reported_conflict, may_have_caused
 from local_dsql.engine.owner_functions import roles_dropped
-from local_dsql.engine.rebase import rebase
+from local_dsql.engine.rebase import rebase, take_turn
 from local_dsql.engine.requests import renamed, strip_surplus
 from local_dsql.engine.resume import resume, step_aside
 from local_dsql.engine.row_count import changes_nothing, count_rows
@@ -242,10 +242,9 @@ async def _doom(held: HeldSession, request: Request) -> Answer:
     """Doom the transaction, and return the answer to the statement that has shown that it has lost."""
     held.transaction.doomed = CONFLICT
     changes = await capture(held)
-    turns = held.services.turns
-    if turns.are_taken:
+    if held.services.turns.are_taken:
         await held.ask(savepoints.TO_BASE)
-        await turns.take_next(held.session)
+        await take_turn(held)
     await rebase(held, changes)
     return await _run_doomed(held, request, None)
 

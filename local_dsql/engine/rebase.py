@@ -21,6 +21,7 @@ from local_dsql.engine.opening import read_opened
 from local_dsql.engine.powers import write_rows
 from local_dsql.engine.replay import replay
 from local_dsql.engine.unblock import run_unblocked
+from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,8 +69,21 @@ async def rebase(held: HeldSession, changes: RowChanges) -> None:
         await held.ask(savepoints.TO_BASE)
         await let_others_first(held, error)
         if error["C"] == SERIALIZATION_FAILURE:
-            await held.services.turns.take_next(held.session)
+            await take_turn(held)
     raise EngineError("others commit over the rows of a transaction all the time")
+
+
+async def take_turn(held: HeldSession) -> None:
+    """Wait for a turn before a rebase; the transaction must be at its base, where it holds no locks.
+
+    Raises:
+        ConnectionLost: the client has disconnected meanwhile.
+    """
+    turns, session = held.services.turns, held.session
+    await turns.take_next(session)
+    if session.transaction is None:
+        turns.give_back(session)
+        raise ConnectionLost
 
 
 async def _apply(held: HeldSession, changes: RowChanges, base: Snapshot) -> Mapping[str, str] | None:

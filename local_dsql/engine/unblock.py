@@ -3,7 +3,9 @@
 PostgreSQL's wait graph (`pg_blocking_pids`) tells which sessions block a statement, the *waiter*. What happens to a
 session that blocks it, the *holder*:
 
-- Its transaction is idle: the waiter suspends it.
+- Its transaction is idle: the waiter suspends it. One that is not idle gets some milliseconds to end: more if the
+  waiter is doomed, none if the holder is.
+- It waits for a lock itself: its own watch clears its way.
 - It runs a statement: it suspends its transaction when the statement ends.
 - The statement takes longer than `_PATIENCE` and can be undone: it is *preempted*. PostgreSQL cancels it, the holder
   undoes it, suspends the transaction, resumes it, and runs the statement again.
@@ -54,8 +56,8 @@ _IDLE = 0.002
 """Seconds without a statement after which a transaction is taken to be idle."""
 _GRACE = 0.010
 """Seconds for which a statement waits for transactions that are not idle: they may be about to end."""
-_GRACE_OF_DOOMED = 0.050
-"""Seconds for which a statement of a doomed transaction waits for one that can commit."""
+_IDLE_FOR_DOOMED, _GRACE_FOR_DOOMED = 0.015, 0.050
+"""The same where the statement is one of a doomed transaction, and the other transaction can commit."""
 _PATIENCE = 0.1
 """Seconds that a statement waits for a running one before it preempts that."""
 _MOST_PREEMPTIONS = 3
@@ -143,7 +145,7 @@ class Watch:
             held.release()
 
     def _grace(self, other: EngineSession, now: float, *, waits: bool) -> float:
-        """Return the seconds that the statement waits for another session: the statement that can commit goes first."""
+        """Return the seconds that the statement waits for another session: a transaction that can commit goes first."""
         mine, theirs = self._session.transaction, other.transaction
         if waits:
             return (
@@ -152,9 +154,8 @@ class Watch:
         is_doomed = mine is not None and mine.doomed is not None
         if theirs is not None and theirs.doomed is not None:
             return _GRACE if is_doomed else 0.0
-        if is_doomed:
-            return _GRACE_OF_DOOMED
-        return _GRACE if other.idle_for(now) < _IDLE else 0.0
+        idle, grace = (_IDLE_FOR_DOOMED, _GRACE_FOR_DOOMED) if is_doomed else (_IDLE, _GRACE)
+        return grace if other.idle_for(now) < idle else 0.0
 
     def _restart(self, pid: int) -> None:
         """Cancel the watched statement if it waited for the same suspended transaction at the last question, too."""

@@ -10,6 +10,7 @@ import pytest
 from local_dsql.divergences import BY_ID
 from local_dsql.engine import doomed
 from local_dsql.engine.rebase import rebase
+from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,7 @@ def test_a_doomed_statement_on_a_row_that_others_commit_runs_few_times(
 ) -> None:
     """On fresh snapshots alone it would run again after each commit."""
     rebased = 0
+
     async def counting(held: HeldSession, changes: RowChanges) -> None:
         nonlocal rebased
         rebased += 1
@@ -145,4 +147,30 @@ def test_changes_over_rows_that_others_have_made_meanwhile_are_kept(laboratory: 
         assert sorted(found.rows) == [("10", "77"), ("11", "77"), ("12", "77"), ("2", "115")]
         assert (await one.run("commit")).sqlstate == "40001"
 
+    laboratory.run(run())
+
+
+def test_a_client_that_leaves_while_its_doomed_statement_waits_for_a_turn(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        one, other, third = [await laboratory.client() for _ in range(3)]
+        await one.ok(*SETUP)
+        turns = laboratory.engine.services.turns
+        other.session.takes_turns = 1
+        await other.ok("begin")
+        await one.ok("begin", "select * from t")
+        await third.ok(UPDATE)
+        busy = asyncio.get_running_loop().create_task(other.run("select pg_sleep(0.5)"))
+        waiting = asyncio.get_running_loop().create_task(one.run(UPDATE))
+        while not turns._waiting:
+            await asyncio.sleep(0.005)
+        await laboratory.leave(one)
+        with pytest.raises(ConnectionLost):
+            await waiting
+        await busy
+        await other.ok("rollback")
+        assert not turns.are_taken
+
+    monkeypatch.setattr("local_dsql.engine.turns._LONGEST", 10.0)
     laboratory.run(run())

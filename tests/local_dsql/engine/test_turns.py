@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql.divergences import BY_ID
-from local_dsql.engine.turns import LOSSES, TRANSACTIONS
+from local_dsql.engine.turns import LOSSES, MANY, TRANSACTIONS
 
 if TYPE_CHECKING:
     from tests.local_dsql.engine.laboratory import Client, Laboratory
@@ -157,5 +157,19 @@ def test_a_session_that_loses_right_after_its_turns_takes_turns_again(laboratory
             assert one.session.takes_turns == (TRANSACTIONS if again else 0)
             for _ in range(TRANSACTIONS + 3):
                 await one.ok("begin", "commit")
+
+    laboratory.run(run())
+
+
+def test_one_loss_is_enough_where_many_sessions_lose(laboratory: Laboratory) -> None:
+    async def run() -> None:
+        winner, *losers = [await laboratory.client() for _ in range(1 + MANY)]
+        await winner.ok(*SETUP)
+        for each in losers:
+            await each.ok("begin", "update t set n = n + 1 where id = 1")
+        await winner.ok("update t set n = n + 1 where id = 1")
+        for number, each in enumerate(losers, start=1):
+            assert (await each.run("commit")).sqlstate == "40001"
+            assert bool(each.session.takes_turns) is bool(winner.session.takes_turns) is (number == MANY)
 
     laboratory.run(run())
