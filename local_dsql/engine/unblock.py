@@ -148,9 +148,7 @@ class Watch:
         """Return the seconds that the statement waits for another session: a transaction that can commit goes first."""
         mine, theirs = self._session.transaction, other.transaction
         if waits:
-            return (
-                _PATIENCE  # it is only before this one in the queue, or is let through by a watch of its own
-            )
+            return _PATIENCE  # it is only before this one in the queue, or its own watch clears its way
         is_doomed = mine is not None and mine.doomed is not None
         if theirs is not None and theirs.doomed is not None:
             return _GRACE if is_doomed else 0.0
