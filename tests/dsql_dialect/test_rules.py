@@ -106,5 +106,7 @@ def test_always_hits_once() -> None:
 
 
 def test_unknown_dialect_lists_those_there_are() -> None:
-    with pytest.raises(ValueError, match=r"unknown dialect '2099-01'; choose one of: portable, 2026-09"):
+    with pytest.raises(
+        ValueError, match=r"unknown dialect '2099-01'; choose one of: portable, 2026-09, 2026-11"
+    ):
         profile("2099-01")
