@@ -155,7 +155,11 @@ def not_supported_setting(name: str) -> ServerMessage:
 def refusal(finding: Finding) -> ServerMessage:
     """Return a finding of the dialect as an error: DSQL's text, with the remedy as its hint."""
     return ServerMessage(
-        finding.sqlstate, finding.message, hint=finding.remedy, position=finding.position.offset + 1
+        finding.sqlstate,
+        finding.message,
+        detail=finding.detail or None,
+        hint=finding.remedy,
+        position=finding.position.offset + 1,
     )
 
 
