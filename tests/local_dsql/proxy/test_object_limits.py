@@ -81,22 +81,22 @@ def test_schemas(admin: psycopg.Connection[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "text", "most"),
+    ("kind", "relkind", "body", "text", "most"),
     [
-        ("TABLE", "creating more than 1000 tables not allowed", 1000),
-        ("VIEW", "creating more than 5000 views not allowed", 5000),
+        ("TABLE", "r", "(id int)", "creating more than 1000 tables not allowed", 1000),
+        ("VIEW", "v", "AS SELECT 1 AS one", "creating more than 5000 views not allowed", 5000),
+        ("SEQUENCE", "S", "CACHE 1", "creating more than 5000 sequences is not allowed", 5000),
     ],
 )
-def test_tables_and_views(
-    cluster: Cluster, admin: psycopg.Connection[Any], kind: str, text: str, most: int
+def test_tables_views_and_sequences(
+    cluster: Cluster, admin: psycopg.Connection[Any], kind: str, relkind: str, body: str, text: str, most: int
 ) -> None:
     """The objects are created without the proxy and rolled back: a thousand jobs take too long."""
-    body = "AS SELECT 1 AS one" if kind == "VIEW" else "(id int)"
     with cluster.direct() as direct:
         direct.execute("BEGIN; ALTER EVENT TRIGGER limit_objects DISABLE")
         direct.execute(
             "DO $$ BEGIN FOR n IN 1.." + str(most) + " - (SELECT count(*) FROM pg_class WHERE relnamespace ="
-            f" 'public'::regnamespace AND relkind = '{'v' if kind == 'VIEW' else 'r'}')"
+            f" 'public'::regnamespace AND relkind = '{relkind}')"
             f" LOOP EXECUTE 'CREATE {kind} many_' || n || ' {body}'; END LOOP; END $$"
         )
         direct.execute("ALTER EVENT TRIGGER limit_objects ENABLE")
