@@ -91,6 +91,7 @@ def test_index_entries_do_not_count(cluster: Cluster, admin: psycopg.Connection[
         assert rows < limit < rows + value(direct, indexes) - before
 
 
+@pytest.mark.slow
 def test_a_statement_that_runs_outlives_the_age_limit() -> None:
     differs("running-statement-outlives-age")
     cluster = Cluster(limits=Limits(transaction_age=AGE))
