@@ -18,6 +18,19 @@ class Profile:
         """Return whether a refusal that ended on the day `lifted` (None: it stands) is over in this dialect."""
         return lifted is not None and lifted <= self.as_of
 
+    @property
+    def has_plpgsql(self) -> bool:
+        """True if functions in PL/pgSQL, procedures, CALL and DO are accepted."""
+        return self.lifts(PLPGSQL)
+
+
+PLPGSQL = date(2026, 11, 1)
+"""Day since which functions in PL/pgSQL, procedures, CALL and DO are accepted: the `lifted` of the rules on them.
+
+AWS user guide, "Working with PL/pgSQL", read in November 2026; the page has no date. A cluster still refused PL/pgSQL
+on 2026-09-18, and AWS's list of limits still refused procedures in October: the day is a careful choice.
+"""
+
 
 PROFILES = (
     Profile(
@@ -32,10 +45,21 @@ PROFILES = (
         "what a cluster accepted in September 2026: also foreign keys, views, sequences and identity with a cache, "
         "domains, JSONB columns, DROP COLUMN, partial and expression indexes",
     ),
+    Profile(
+        "2026-11",
+        date(2026, 11, 30),
+        "what AWS's pages and others' measurements say by the end of November 2026, such as RESET of fixed parameters, "
+        "limits and texts; no answer that is new in it is recorded from a cluster",
+    ),
 )
 """Every dialect, the oldest first."""
 
-DEFAULT, NEWEST = PROFILES[0], PROFILES[-1]
+DEFAULT, RECORDED, NEWEST = PROFILES[0], PROFILES[1], PROFILES[-1]
+"""The dialect of a project that names none; the one of the recorded cluster; the last one.
+
+The default is the oldest: SQL that it accepts runs on every cluster and in every Region, and a refusal by it names the
+dialect to choose. A newer dialect would change the meaning of projects that name none, at each release of this package.
+"""
 
 NAMES = tuple(known.name for known in PROFILES)
 

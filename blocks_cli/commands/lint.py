@@ -109,16 +109,14 @@ def _summarize(findings: Sequence[MigrationFinding]) -> None:
 
 
 def _lifted(findings: Sequence[MigrationFinding]) -> str:
-    """Return how to select another dialect if that accepts a refused statement."""
+    """Return how to select another dialect: the oldest that accepts every statement which one accepts."""
     from dsql_dialect.profiles import as_setting, first_allowing
 
     lifted = {each.rule.lifted for each in findings if each.rule.lifted}
-    newer = sorted(filter(None, map(first_allowing, lifted)), key=lambda each: each.as_of)
-    if not newer:
+    newer = max(filter(None, map(first_allowing, lifted)), key=lambda each: each.as_of, default=None)
+    if newer is None:
         return ""
-    return (
-        f"; to select another dialect: --dialect {newer[0].name}, or for everything: {as_setting(newer[0])}"
-    )
+    return f"; to select another dialect: --dialect {newer.name}, or for everything: {as_setting(newer)}"
 
 
 def _of_folder(given: Path, profile: Profile, place: str) -> tuple[int, Sequence[MigrationFinding]]:

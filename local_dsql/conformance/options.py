@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsql_dialect.profiles import NAMES, NEWEST
+from dsql_dialect.profiles import NAMES, RECORDED
 
 if TYPE_CHECKING:
     import pytest
 
 SUITE = "local_dsql.conformance"
-DEFAULT_DIALECT = NEWEST.name
+DEFAULT_DIALECT = RECORDED.name
 
 
 def pytest_load_initial_conftests(parser: pytest.Parser, args: list[str]) -> None:

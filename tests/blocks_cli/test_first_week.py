@@ -21,7 +21,7 @@ from blocks_cli.local.checks import check_regions
 from blocks_cli.local.state import StackState
 from blocks_cli.main import main
 from blocks_cli.synth_errors import app_error
-from dsql_dialect.profiles import DEFAULT, NEWEST
+from dsql_dialect.profiles import DEFAULT, RECORDED
 from local_dsql import LocalCluster
 from local_dsql.cli.commands import main as local_dsql
 from local_dsql.errors import FolderError, ServerError
@@ -235,16 +235,16 @@ def test_every_command_speaks_the_dialect_of_the_settings(
 ) -> None:
     (shell.folder / "migrations" / "002_json.sql").write_text("ALTER TABLE accounts ADD COLUMN data jsonb;\n")
     code, _, err = shell.blocks("plan")
-    assert (code, f'dialect = "{NEWEST.name}" under [tool.blocks] in pyproject.toml' in err) == (
+    assert (code, f'dialect = "{RECORDED.name}" under [tool.blocks] in pyproject.toml' in err) == (
         ExitCode.USAGE,
         True,
     )
-    (shell.folder / "pyproject.toml").write_text(f'[tool.blocks]\ndialect = "{NEWEST.name}"\n')
+    (shell.folder / "pyproject.toml").write_text(f'[tool.blocks]\ndialect = "{RECORDED.name}"\n')
     for command in ("lint", "plan", "up", "verify"):
         code, _, err = shell.blocks(command)
         assert code == ExitCode.OK, err
     with LocalCluster(shell.local) as cluster:
-        assert cluster.status.dialect == NEWEST.name
+        assert cluster.status.dialect == RECORDED.name
     monkeypatch.setenv("BLOCKS_DIALECT", DEFAULT.name)
     with LocalCluster(shell.local) as cluster:
         assert cluster.status.dialect == DEFAULT.name

@@ -55,8 +55,22 @@ def test_ids_are_unique() -> None:
 
 @EVERY
 def test_refuses_its_example(rule: Rule) -> None:
-    assert rule.id in broken(rule.refused, PORTABLE)
-    assert (rule.id in broken(rule.refused, NEWEST)) == (rule.lifted is None)
+    for dialect in PROFILES:
+        assert (rule.id in broken(rule.refused, dialect)) == rule.refuses(dialect)
+    assert any(rule.refuses(dialect) for dialect in PROFILES)
+
+
+@EVERY
+def test_answers_in_the_words_of_the_dialect(rule: Rule) -> None:
+    later = rule.reworded
+    for dialect in PROFILES if later is not None else ():
+        (finding,) = (each for each in parse(rule.refused, dialect).findings if each.rule is rule)
+        assert later is not None and later.source
+        answered = (later.sqlstate, later.text, later.detail)
+        first = (rule.sqlstate, rule.text, "")
+        sqlstate, text, detail = answered if later.since <= dialect.as_of else first
+        assert (finding.sqlstate, finding.detail) == (sqlstate, detail)
+        assert finding.message.startswith(text.split("{")[0])
 
 
 @EVERY
@@ -68,7 +82,13 @@ def test_accepts_the_near_miss(rule: Rule) -> None:
 @EVERY
 def test_finding_is_placed_and_worded(rule: Rule) -> None:
     if rule.scope is Scope.STATEMENT:
-        findings = [each for each in parse(rule.refused, PORTABLE).findings if each.rule is rule]
+        findings = [
+            each
+            for dialect in PROFILES
+            for each in parse(rule.refused, dialect).findings
+            if each.rule is rule
+        ]
+        assert findings or rule.find is None
         for finding in findings:
             assert "{" not in finding.message
             assert 0 <= finding.position.offset <= len(rule.refused)
@@ -106,5 +126,7 @@ def test_always_hits_once() -> None:
 
 
 def test_unknown_dialect_lists_those_there_are() -> None:
-    with pytest.raises(ValueError, match=r"unknown dialect '2099-01'; choose one of: portable, 2026-09"):
+    with pytest.raises(
+        ValueError, match=r"unknown dialect '2099-01'; choose one of: portable, 2026-09, 2026-11"
+    ):
         profile("2099-01")

@@ -17,7 +17,7 @@ from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.main import COMMANDS, cli
 from blocks_cli.migrations.folder import find_folder
-from dsql_dialect.profiles import NEWEST, as_setting
+from dsql_dialect.profiles import RECORDED, as_setting
 from tests.blocks_cli.migrations.conftest import BANK
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ MISTAKES: dict[str, tuple[list[str], ExitCode, str, str]] = {
         ["lint", "--dialect", "2031"],
         ExitCode.USAGE,
         "blocks lint",
-        "'2031' is not one of 'portable', '2026-09'",
+        "'2031' is not one of 'portable', '2026-09', '2026-11'",
     ),
     "which Region": (
         ["status", "--endpoint", "db.example"],
@@ -328,7 +328,7 @@ def test_new_numbers_have_the_same_width(project: Project) -> None:
 def test_lint_names_a_dialect_that_accepts_the_statement(project: Project) -> None:
     project.write({"001_a": "CREATE TABLE a (v jsonb)"})
     told = project.blocks("lint", "--dialect", "portable").err.splitlines()[-1]
-    other = f"--dialect {NEWEST.name}, or for everything: {as_setting(NEWEST)}"
+    other = f"--dialect {RECORDED.name}, or for everything: {as_setting(RECORDED)}"
     assert told == f"1 finding; to select another dialect: {other}"
     assert project.blocks("lint", "--dialect", "2026-09").code == ExitCode.OK
 

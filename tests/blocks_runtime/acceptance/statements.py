@@ -1,12 +1,15 @@
 """Statements that an application may send, after the tests of Blocks for TypeScript, in our words.
 
 `listed` is what is expected there: accepted or refused. What Aurora DSQL itself does otherwise is told in `differs`, by
-dialect: `portable` is a cautious part, `2026-09` is what a real cluster answered in September 2026.
+dialect: `portable` is a cautious part, `2026-09` is what a real cluster answered in September 2026, and later dialects
+accept what it accepts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+
+from dsql_dialect.profiles import DEFAULT, NAMES
 
 
 @dataclass(frozen=True)
@@ -18,11 +21,14 @@ class Case:
     differs: dict[str, str] = field(default_factory=dict)
 
 
-FOREIGN_KEYS = {"2026-09": "foreign keys came on 2026-08-26"}
-VIEWS = {"2026-09": "views are supported"}
-DROP_COLUMN = {"2026-09": "columns can be dropped since 2026-08-03, those of the primary key excepted"}
-JSONB = {"2026-09": "JSONB columns came on 2026-06-08"}
-ASYNC_ONLY = dict.fromkeys(("portable", "2026-09"), "0A000 `please use CREATE INDEX ASYNC`")
+SINCE_2026_09 = [each for each in NAMES if each != DEFAULT.name]
+FOREIGN_KEYS = dict.fromkeys(SINCE_2026_09, "foreign keys came on 2026-08-26")
+VIEWS = dict.fromkeys(SINCE_2026_09, "views are supported")
+DROP_COLUMN = dict.fromkeys(
+    SINCE_2026_09, "columns can be dropped since 2026-08-03, those of the primary key excepted"
+)
+JSONB = dict.fromkeys(SINCE_2026_09, "JSONB columns came on 2026-06-08")
+ASYNC_ONLY = dict.fromkeys(NAMES, "0A000 `please use CREATE INDEX ASYNC`")
 PARTIAL = {"portable": "partial indexes came on 2026-09-15, so a cluster may not have them"}
 EXPRESSION = {"portable": "expression indexes came on 2026-08-13, so a cluster may not have them"}
 

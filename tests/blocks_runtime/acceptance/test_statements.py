@@ -10,13 +10,14 @@ from blocks_runtime import errors, sql
 from blocks_runtime.database.classification import classify
 from dsql_dialect import Kind, TransactionRules, parse, profile
 from dsql_dialect.migrations import MigrationErrors, compile_folder
+from dsql_dialect.profiles import NAMES
 from tests.blocks_runtime.acceptance.statements import CASES, Case
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PORTABLE = profile("portable")
-DIALECTS = ("portable", "2026-09")
+DIALECTS = NAMES
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
