@@ -1,0 +1,71 @@
+"""Result of reading a PL/pgSQL body: the SQL in it, each piece with its place."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class PlpgsqlSyntaxError(Exception):
+    """The body is not PL/pgSQL: the message, and the byte offset in the body."""
+
+    def __init__(self, message: str, at: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.at = at
+
+
+class FragmentKind(enum.Enum):
+    """How PL/pgSQL runs a piece of SQL."""
+
+    STATEMENT = "a statement that runs as it is"
+    EXPRESSION = "an expression, which runs as SELECT …"
+    DYNAMIC = "an expression whose value runs as SQL: EXECUTE"
+    CONTROL = "COMMIT or ROLLBACK"
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A piece of SQL between two byte offsets of a body.
+
+    `text` is as long as the source: PL/pgSQL's INTO clause is blanked, and PERFORM is SELECT. So an offset in it plus
+    `start` is an offset in the body. `by` is the PL/pgSQL statement that has it.
+    """
+
+    kind: FragmentKind
+    text: bytes
+    start: int
+    end: int
+    by: str
+
+    @property
+    def sql(self) -> bytes:
+        """The SQL to check: the text behind `prefix`."""
+        return self.prefix + self.text
+
+    @property
+    def prefix(self) -> bytes:
+        """What PL/pgSQL puts before the text to run it."""
+        return b"" if self.kind in (FragmentKind.STATEMENT, FragmentKind.CONTROL) else b"SELECT "
+
+
+@dataclass(slots=True)
+class Reading:
+    """All SQL of a body, in its order, and the byte offsets behind WHEN … THEN of its exception handlers."""
+
+    fragments: list[Fragment] = field(default_factory=list)
+    handlers: list[int] = field(default_factory=list)
+
+    def of(self, kind: FragmentKind) -> list[Fragment]:
+        """Return the fragments of a kind."""
+        return [each for each in self.fragments if each.kind is kind]
+
+    @property
+    def ends_transactions(self) -> bool:
+        """Return whether it has COMMIT or ROLLBACK."""
+        return bool(self.of(FragmentKind.CONTROL))
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Return whether it runs SQL that is in no text: EXECUTE."""
+        return bool(self.of(FragmentKind.DYNAMIC))

@@ -1,0 +1,53 @@
+"""A body as the local database stores it: with calls of its functions where dynamic SQL, handlers and commits are.
+
+PostgreSQL cannot ask the proxy about the value of EXECUTE, and a handler would catch a conflict that DSQL reports at
+COMMIT only. Everything that is put in stands between two comments, on the line that is there, so that it can be taken
+out again to the byte, and lines in messages stay true.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from dsql_dialect.plpgsql.fragments import FragmentKind
+
+if TYPE_CHECKING:
+    from dsql_dialect.plpgsql.fragments import Reading
+
+_OPEN, _CLOSE = b"/*local_dsql<*/", b"/*local_dsql>*/"
+_GUARD = re.compile(re.escape(_OPEN) + b".*?" + re.escape(_CLOSE), re.DOTALL)
+MARK = "/*local_dsql"
+"""In every body with guards; bodies of clients must not have it."""
+SCHEMA = "local_dsql_engine"
+_CHECKED = f"{SCHEMA}.checked(("
+_IN_HANDLER = (
+    " DECLARE local_dsql_detail pg_catalog.text; BEGIN"
+    " GET STACKED DIAGNOSTICS local_dsql_detail = PG_EXCEPTION_DETAIL;"
+    f" IF {SCHEMA}.is_conflict(SQLSTATE, SQLERRM, local_dsql_detail) THEN RAISE; END IF; END;"
+)
+
+
+def guarded(text: bytes, reading: Reading) -> bytes:
+    """Return a body with its guards."""
+    added = [(at, _IN_HANDLER) for at in reading.handlers]
+    for each in reading.of(FragmentKind.DYNAMIC):
+        added += [(each.start, _CHECKED), (each.end, ")::pg_catalog.text)")]
+    parts, last = [], 0
+    for at, guard in sorted(added, key=lambda each: each[0]):
+        parts += [text[last:at], _OPEN, guard.encode(), _CLOSE]
+        last = at
+    return b"".join([*parts, text[last:]])
+
+
+def bare(text: bytes) -> bytes:
+    """Return a body without its guards."""
+    return _GUARD.sub(b"", text)
+
+
+def quoted(text: bytes) -> bytes:
+    """Return a body as a string that needs no escapes."""
+    number = 0
+    while (tag := b"$local_dsql_%d$" % number) in text:
+        number += 1
+    return tag + text + tag
