@@ -55,7 +55,8 @@ class Rule:
     still refuses). `find` looks at the parse-tree nodes named in `nodes`. `refused` and `accepted` are an example and
     its near miss. Of several refusals of a statement DSQL answers with that of the lowest `precedence`,
     and among these with the first in the text. `remedy_in_migration` is given where the migrator refuses what `remedy`
-    advises.
+    advises. `since` is the first day of dialects that have the rule (None: all): it speaks of what older ones refuse as
+    a whole. `in_body` is true for what no node shows, and the reader of PL/pgSQL bodies finds.
     """
 
     id: str
@@ -72,6 +73,8 @@ class Rule:
     scope: Scope = Scope.STATEMENT
     precedence: int = 0
     remedy_in_migration: str = ""
+    since: date | None = None
+    in_body: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,19 +38,24 @@ def is_plpgsql(name: str, root: Node) -> bool:
     )
 
 
+def text_of_body(root: Node) -> str | None:
+    """Return the text of the body of a CREATE FUNCTION, CREATE PROCEDURE or DO, None if it has none as one string."""
+    option = _options(root).get("as")
+    if option is None:
+        return None
+    items = option["arg"]["List"]["items"] if "List" in option["arg"] else [option["arg"]]
+    return str(items[0]["String"].get("sval", "")) if len(items) == 1 else None
+
+
 def body(root: Node, data: bytes) -> Body | None:
     """Return the body of a CREATE FUNCTION, CREATE PROCEDURE or DO whose tree has offsets into `data`.
 
     None: it has no body as one string.
     """
-    option = _options(root).get("as")
-    if option is None:
+    written = text_of_body(root)
+    if written is None:
         return None
-    items = option["arg"]["List"]["items"] if "List" in option["arg"] else [option["arg"]]
-    if len(items) != 1:
-        return None
-    text = items[0]["String"].get("sval", "").encode()
-    at = option.get("location", 0)
+    text, at = written.encode(), _options(root)["as"].get("location", 0)
     tokens = libpg_query.scan(data[at:])
     literal = next((token for token in tokens if is_string(token.word)), None)
     if literal is None:

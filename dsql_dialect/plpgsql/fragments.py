@@ -51,10 +51,16 @@ class Fragment:
 
 @dataclass(slots=True)
 class Reading:
-    """All SQL of a body, in its order, and the byte offsets behind WHEN … THEN of its exception handlers."""
+    """All SQL of a body, in its order.
+
+    `handlers` are the byte offsets behind WHEN … THEN of its exception handlers. `row_types` are the tables and views
+    whose columns or rows are the type of a variable (`t.v%TYPE`, `t%ROWTYPE`), in lower case and without schema; they
+    must be there when the function is created, other tables only when it runs.
+    """
 
     fragments: list[Fragment] = field(default_factory=list)
     handlers: list[int] = field(default_factory=list)
+    row_types: set[str] = field(default_factory=set)
 
     def of(self, kind: FragmentKind) -> list[Fragment]:
         """Return the fragments of a kind."""

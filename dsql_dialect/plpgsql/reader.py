@@ -193,6 +193,7 @@ class _Reader(Tokens):
         begin, end = self.until(";", ":=", "=", "DEFAULT", "NOT", "COLLATE")
         if begin == end:
             raise self.unexpected()
+        self._row_type([token.text for token in self.all[begin:end]])
         if self.skip("COLLATE"):
             self.take_target()
         if self.skip("NOT"):
@@ -200,6 +201,14 @@ class _Reader(Tokens):
         if self.word() != ";":
             self.take(":=", "=", "DEFAULT")
             self._expression("DECLARE", ";")
+
+    def _row_type(self, words: list[str]) -> None:
+        """Note the table or view of `t.v%TYPE` or `t%ROWTYPE`."""
+        if "%" in words:
+            named = [word for word in words[: words.index("%")] if word != "."]
+            if words[-1].upper() != "ROWTYPE":
+                named.pop()
+            self.reading.row_types.update(each.strip('"').replace('""', '"').lower() for each in named[-1:])
 
     def _until_end(self, *ends: str) -> None:
         """Read statements up to one of the words."""

@@ -18,6 +18,7 @@ from dsql_dialect.rules import (
     indexes,
     objects,
     queries,
+    routine_bodies,
     sequences,
     settings,
     statements,
@@ -46,7 +47,7 @@ __all__ = [
 
 _FILES = (
     *(core, grammar, statements, transactions, settings, tables, types, sequences, alter),
-    *(indexes, functions, objects, grants, queries),
+    *(indexes, functions, routine_bodies, objects, grants, queries),
 )
 
 RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for file in _FILES for rule in file.RULES})
@@ -71,7 +72,7 @@ def checks(profile: Profile) -> Checks:
     """Return the rules that refuse in a dialect."""
     by_node: dict[str, tuple[tuple[Rule, Detector], ...]] = {}
     for rule in RULES.values():
-        if rule.find is not None and not profile.lifts(rule.lifted):
+        if rule.find is not None and profile.has_rule(rule.since) and not profile.lifts(rule.lifted):
             for node in rule.nodes:
                 by_node[node] = (*by_node.get(node, ()), (rule, rule.find))
     wanted = frozenset[str]().union(by_node, _DEFINING, classify.WANTED, details.WANTED)

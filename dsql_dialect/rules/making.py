@@ -59,6 +59,7 @@ def refusal(
     lifted: date | None = None,
     precedence: int = 0,
     remedy_in_migration: str = "",
+    since: date | None = None,
 ) -> Rule:
     """Return a rule on parse-tree nodes: by default one whose text was recorded, with SQLSTATE 0A000."""
     return Rule(
@@ -75,6 +76,7 @@ def refusal(
         lifted=lifted,
         precedence=precedence,
         remedy_in_migration=remedy_in_migration,
+        since=since,
     )
 
 
