@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,24 +17,31 @@ if TYPE_CHECKING:
     from dsql_dialect.libpg_query import SqlSyntaxError, Token
     from dsql_dialect.position import Position, Source
     from dsql_dialect.prepass import Piece
+    from dsql_dialect.profiles import Profile
     from dsql_dialect.rule import Hit, Rule
 
 _END = "end of input"
+_NOT_IMPLEMENTED = re.compile(
+    r"not (?:yet )?implemented$|constraints cannot be marked (?:DEFERRABLE|NOT VALID|NO INHERIT)$"
+)
+"""Messages of PostgreSQL's grammar that have SQLSTATE 0A000; the parser's library gives no SQLSTATE."""
 
 
 def syntax_finding(source: Source, error: SqlSyntaxError) -> Finding:
     """Return the finding for a text that the parser cannot read."""
-    rule = NOT_IMPLEMENTED if error.message.endswith(("not yet implemented", "not implemented")) else SYNTAX
+    rule = NOT_IMPLEMENTED if _NOT_IMPLEMENTED.search(error.message) else SYNTAX
     return Finding(rule, error.message, source.at(error.at))
 
 
-def findings(source: Source, piece: Piece, hits: Iterable[tuple[Rule, Hit]]) -> tuple[Finding, ...]:
+def findings(
+    source: Source, piece: Piece, hits: Iterable[tuple[Rule, Hit]], profile: Profile
+) -> tuple[Finding, ...]:
     """Return the findings of one statement, the first being the one that DSQL would answer with.
 
     Refusals by the grammar come before all others; then the order is that of `Rule.precedence`, then that of the text.
     """
     tokens = _Tokens(source, piece)
-    found = dict.fromkeys(_finding(source, piece, tokens, rule, hit) for rule, hit in hits)
+    found = dict.fromkeys(_finding(source, piece, tokens, rule, hit, profile) for rule, hit in hits)
     return tuple(sorted(found, key=_answered_first))
 
 
@@ -41,13 +49,17 @@ def _answered_first(finding: Finding) -> tuple[bool, int, Position]:
     return finding.sqlstate != SYNTAX.sqlstate, finding.rule.precedence, finding.position
 
 
-def _finding(source: Source, piece: Piece, tokens: _Tokens, rule: Rule, hit: Hit) -> Finding:
+def _finding(
+    source: Source, piece: Piece, tokens: _Tokens, rule: Rule, hit: Hit, profile: Profile
+) -> Finding:
     at = piece.start if hit.at is None or hit.at < 0 else piece.base + hit.at
+    later = rule.later_answer(profile)
+    text = rule.text if later is None else later.text
     if not hit.words and not hit.after_parentheses:
-        return Finding(rule, rule.text.format(**hit.values), source.position(at))
+        return Finding(rule, text.format(**hit.values), source.position(at), later)
     offset, token = tokens.blamed(hit, at)
-    message = rule.text.format(token=token, **hit.values)
-    return Finding(rule, message.replace(f'at or near "{_END}"', f"at {_END}"), source.position(offset))
+    message = text.format(token=token, **hit.values).replace(f'at or near "{_END}"', f"at {_END}")
+    return Finding(rule, message, source.position(offset), later)
 
 
 class _Tokens:

@@ -85,7 +85,7 @@ def _statement(source: Source, piece: Piece, profile: Profile, is_body: bool) ->
     try:
         return _judged(source, piece, profile, is_body)
     except Exception as error:  # any fault of this package: the other statements are read
-        found = findings(source, piece, [internal_error("the dialect", error)])
+        found = findings(source, piece, [internal_error("the dialect", error)], profile)
         return _invalid(source.slice(piece.start, piece.end), source, piece.start, found[0])
 
 
@@ -102,12 +102,12 @@ def _judged(source: Source, piece: Piece, profile: Profile, is_body: bool) -> St
     table = checks(profile)
     seen = list(json_tree.walk(piece.tree, table.wanted))
     hits = list(_hits(name, root, seen, table.rules))
-    found = findings(source, piece, hits) if hits else ()
+    found = findings(source, piece, hits, profile) if hits else ()
     body: tuple[Statement, ...] = ()
     if name == "CreateFunctionStmt" and not is_body:
         body = _body(root, profile)
         at = source.position(piece.base + (bodies.place(root) or 0))
-        found += tuple(Finding(each.rule, each.message, at) for part in body for each in part.findings)
+        found += tuple(replace(each, position=at) for part in body for each in part.findings)
     kind, traits = classify.classify(name, root, seen)
     judged = _plpgsql(source, piece, name, root, profile, is_body=is_body)
     if judged is not None:

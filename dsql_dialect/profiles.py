@@ -18,10 +18,6 @@ class Profile:
         """Return whether a refusal that ended on the day `lifted` (None: it stands) is over in this dialect."""
         return lifted is not None and lifted <= self.as_of
 
-    def has_rule(self, since: date | None) -> bool:
-        """Return whether a rule that dialects have since a day (None: all) is one of this dialect."""
-        return since is None or since <= self.as_of
-
     @property
     def has_plpgsql(self) -> bool:
         """True if functions in PL/pgSQL, procedures, CALL and DO are accepted."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from dsql_dialect.position import Position
+    from dsql_dialect.profiles import Profile
 
 Node: TypeAlias = dict[str, Any]
 """A node of libpg_query's JSON parse tree: field name to value."""
@@ -47,16 +48,30 @@ class Scope(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rewording:
+    """An answer of DSQL that takes the place of an older one: its SQLSTATE, text and DETAIL, the day, and the source.
+
+    The day is the first on which the answer was seen, or one before the release that knows it.
+    """
+
+    since: date
+    text: str
+    source: str
+    sqlstate: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One construct of SQL that DSQL refuses.
 
     `title` names the fault, `remedy` the alternative; `text` is DSQL's own message, a format string filled by the hit;
     `source` cites an observation of the refusal; `lifted` is the day since which DSQL accepts the construct (None: it
-    still refuses). `find` looks at the parse-tree nodes named in `nodes`. `refused` and `accepted` are an example and
+    still refuses), `since` the first day on which the refusal was seen, or of what it is about (None: every dialect has
+    it), and `reworded` a later answer. `find` looks at the parse-tree nodes named in `nodes`. `refused` and `accepted` are an example and
     its near miss. Of several refusals of a statement DSQL answers with that of the lowest `precedence`,
     and among these with the first in the text. `remedy_in_migration` is given where the migrator refuses what `remedy`
-    advises. `since` is the first day of dialects that have the rule (None: all): it speaks of what older ones refuse as
-    a whole. `in_body` is true for what no node shows, and the reader of PL/pgSQL bodies finds.
+    advises. `in_body` is true for what no node shows, and the reader of PL/pgSQL bodies finds.
     """
 
     id: str
@@ -70,25 +85,44 @@ class Rule:
     nodes: tuple[str, ...] = ()
     find: Detector | None = None
     lifted: date | None = None
+    since: date | None = None
+    reworded: Rewording | None = None
     scope: Scope = Scope.STATEMENT
     precedence: int = 0
     remedy_in_migration: str = ""
-    since: date | None = None
     in_body: bool = False
+
+    def refuses(self, profile: Profile) -> bool:
+        """Return whether the construct is refused in a dialect."""
+        return not profile.lifts(self.lifted) and (self.since is None or self.since <= profile.as_of)
+
+    def later_answer(self, profile: Profile) -> Rewording | None:
+        """Return the answer that a dialect has in place of the rule's first one, or None."""
+        later = self.reworded
+        return later if later is not None and later.since <= profile.as_of else None
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A refusal at a place: `message` is DSQL's own text, `position` is in the text that was parsed."""
+    """A refusal at a place: `message` is DSQL's own text, `position` is in the text that was parsed.
+
+    `later_answer` is set where the dialect has another answer than the rule's first one.
+    """
 
     rule: Rule
     message: str
     position: Position
+    later_answer: Rewording | None = None
 
     @property
     def sqlstate(self) -> str:
         """The SQLSTATE with which DSQL refuses."""
-        return self.rule.sqlstate
+        return self.rule.sqlstate if self.later_answer is None else self.later_answer.sqlstate
+
+    @property
+    def detail(self) -> str:
+        """The DETAIL of the refusal, or an empty text."""
+        return "" if self.later_answer is None else self.later_answer.detail
 
     @property
     def remedy(self) -> str:

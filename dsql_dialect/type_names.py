@@ -48,3 +48,16 @@ def shown(type_name: Node) -> str:
     name = base_name(type_name)
     plain = ".".join(words(type_name.get("names", []))) if name is None else _SHOWN.get(name, name)
     return f"{plain}[]" if is_array(type_name) else plain
+
+
+def modifiers(type_name: Node) -> list[int]:
+    """Return the numbers in parentheses behind a type: the length of `varchar(20)`, precision and scale of numeric."""
+    constants = (each.get("A_Const", {}) for each in type_name.get("typmods", ()))
+    return [constant["ival"].get("ival", 0) for constant in constants if "ival" in constant]
+
+
+def declared_length(type_name: Node | None) -> int:
+    """Return the length with which a column of type char or varchar is declared, 0 for others."""
+    if type_name is None or base_name(type_name) not in ("bpchar", "varchar"):
+        return 0
+    return next(iter(modifiers(type_name)), 0)

@@ -110,7 +110,7 @@ def as_error(finding: MigrationFinding | MoreAlike) -> CommandError:
         return CommandError(
             f"{shown}: {finding.sentence}", finding.rule.title, "`blocks lint --max 0` shows all"
         )
-    sqlstate = f" (SQLSTATE {finding.rule.sqlstate})" if finding.rule.sqlstate else ""
+    sqlstate = f" (SQLSTATE {finding.sqlstate})" if finding.sqlstate else ""
     place = f"{console.display_path(finding.path)}:{finding.line}:{finding.column}"
     return CommandError(
         f"{place}: {finding.rule.title} [{finding.rule.id}]", f"{finding.why}{sqlstate}", finding.remedy

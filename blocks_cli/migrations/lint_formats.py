@@ -93,7 +93,7 @@ def _limited(
 
 
 def _sqlstate(finding: MigrationFinding) -> str:
-    return f" (SQLSTATE {finding.rule.sqlstate})" if finding.rule.sqlstate else ""
+    return f" (SQLSTATE {finding.sqlstate})" if finding.sqlstate else ""
 
 
 def _block(finding: MigrationFinding) -> str:
@@ -110,7 +110,7 @@ def _row(finding: MigrationFinding) -> Json:
         "rule": finding.rule.id,
         "what": finding.rule.title,
         "why": finding.why,
-        "sqlstate": finding.rule.sqlstate or None,
+        "sqlstate": finding.sqlstate or None,
         "remedy": finding.remedy,
     }
 

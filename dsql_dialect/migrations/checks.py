@@ -229,9 +229,9 @@ def _crowded(statements: Sequence[Statement]) -> Iterator[tuple[Statement, Rule]
 
 def _told(file: ReadFile, finding: Finding, remedy: str) -> MigrationFinding:
     at, why = finding.position, in_one_line(finding.message)
-    return MigrationFinding(file.file.path, at.line, at.column, finding.rule, why, remedy)
+    return MigrationFinding(file.file.path, at.line, at.column, finding.rule, why, remedy, finding.sqlstate)
 
 
 def _fault(file: ReadFile, at: Position, rule: Rule, **values: str) -> MigrationFinding:
-    remedy = rule.remedy.format(**values)
-    return MigrationFinding(file.file.path, at.line, at.column, rule, rule.text.format(**values), remedy)
+    why, remedy = rule.text.format(**values), rule.remedy.format(**values)
+    return MigrationFinding(file.file.path, at.line, at.column, rule, why, remedy, rule.sqlstate)

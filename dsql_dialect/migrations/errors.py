@@ -22,7 +22,10 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class MigrationFinding:
-    """One fault of a migration: its place (`line` and `column` from 1, in characters), rule, reason and remedy."""
+    """One fault of a migration: its place (`line` and `column` from 1, in characters), rule, reason and remedy.
+
+    `sqlstate` is that of DSQL, empty for faults that DSQL does not refuse.
+    """
 
     path: Path
     line: int
@@ -30,6 +33,7 @@ class MigrationFinding:
     rule: Rule
     why: str
     remedy: str
+    sqlstate: str
 
     @property
     def place(self) -> str:
@@ -37,7 +41,7 @@ class MigrationFinding:
         return f"{self.path}:{self.line}:{self.column}"
 
     def __str__(self) -> str:
-        sqlstate = f" (SQLSTATE {self.rule.sqlstate})" if self.rule.sqlstate else ""
+        sqlstate = f" (SQLSTATE {self.sqlstate})" if self.sqlstate else ""
         what = f"{self.place}: {self.rule.title} [{self.rule.id}]"
         return f"{what}\n  why: {self.why}{sqlstate}\n  do:  {self.remedy}"
 

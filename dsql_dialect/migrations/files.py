@@ -193,7 +193,7 @@ def _not_utf8(data: bytes, offset: int) -> str:
 def _unreadable(path: Path, before: str, reason: str) -> MigrationFinding:
     """Return the finding at the position behind the text `before`."""
     at = Source(before).at(len(before))
-    return MigrationFinding(path, at.line, at.column, rules.ENCODING, reason, rules.ENCODING.remedy)
+    return MigrationFinding(path, at.line, at.column, rules.ENCODING, reason, rules.ENCODING.remedy, "")
 
 
 def _duplicates(files: Sequence[MigrationFile]) -> Iterator[MigrationFinding]:
@@ -205,4 +205,4 @@ def _duplicates(files: Sequence[MigrationFile]) -> Iterator[MigrationFinding]:
 
 
 def _finding(path: Path, rule: Rule, **values: object) -> MigrationFinding:
-    return MigrationFinding(path, 1, 1, rule, rule.text.format(**values), rule.remedy)
+    return MigrationFinding(path, 1, 1, rule, rule.text.format(**values), rule.remedy, rule.sqlstate)

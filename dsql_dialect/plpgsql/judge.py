@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -105,7 +105,7 @@ class _Judge:
             text = Source(fragment.sql.decode())
             for each in script.findings:
                 byte = _place(self._body.origin, fragment, len(text.text[: each.position.offset].encode()))
-                yield Finding(each.rule, each.message, self._source.position(self._piece.base + byte))
+                yield replace(each, position=self._source.position(self._piece.base + byte))
             return
         (statement,) = script.statements
         values = {"node": statement.node, "verb": statement.transaction}

@@ -72,7 +72,7 @@ def checks(profile: Profile) -> Checks:
     """Return the rules that refuse in a dialect."""
     by_node: dict[str, tuple[tuple[Rule, Detector], ...]] = {}
     for rule in RULES.values():
-        if rule.find is not None and profile.has_rule(rule.since) and not profile.lifts(rule.lifted):
+        if rule.find is not None and rule.refuses(profile):
             for node in rule.nodes:
                 by_node[node] = (*by_node.get(node, ()), (rule, rule.find))
     wanted = frozenset[str]().union(by_node, _DEFINING, classify.WANTED, details.WANTED)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect.limits import KEY_COLUMNS
 from dsql_dialect.rule import Hit
-from dsql_dialect.rules.making import BEFORE, GUIDE, LINTED, refusal, where
+from dsql_dialect.rules.making import AGENT_PLUGINS, BEFORE, GUIDE, LINTED, MINISTACK, refusal, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ def _expression(node: Node) -> Iterator[Hit]:
 _CONCURRENTLY, _USING, _KEYS = -3, -2, -1
 """The refusals of CREATE INDEX that DSQL answers with before all others, in this order.
 
-Source: MiniStack 1.5.33, measured in eu-central-1 on 2026-10-04.
+Source: `making.MINISTACK`.
 """
 
 
@@ -71,7 +71,7 @@ RULES = (
         find=where(lambda node: node.get("concurrent"), "CONCURRENTLY"),
         refused="CREATE INDEX CONCURRENTLY i ON a (v)",
         accepted="CREATE INDEX ASYNC concurrently_built ON a (v)",
-        source="AWS agent plugins, observed 2026-10-01",
+        source=AGENT_PLUGINS,
         precedence=_CONCURRENTLY,
     ),
     refusal(
@@ -96,8 +96,7 @@ RULES = (
         find=where(_has_too_many_keys),
         refused="CREATE INDEX ASYNC i ON a (b, c, d, e, f, g, h, i, j)",
         accepted="CREATE INDEX ASYNC i ON a (b, c, d, e, f, g, h, i) INCLUDE (j)",
-        source="AWS agent plugins, limits observed 2026-10-01; before the lack of ASYNC: MiniStack 1.5.33, measured "
-        "2026-10-04",
+        source=f"{AGENT_PLUGINS}; before the lack of ASYNC: {MINISTACK}",
         precedence=_KEYS,
     ),
     refusal(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 from dsql_dialect.limits import ROWS_PER_TRANSACTION
@@ -9,9 +10,8 @@ from dsql_dialect.rule import Hit, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from datetime import date
 
-    from dsql_dialect.rule import Detector, Node
+    from dsql_dialect.rule import Detector, Node, Rewording
 
 RECORDED = "recorded 2026-09-15 to 18, eu-central-1"
 """Statement and text come from a real cluster."""
@@ -23,6 +23,14 @@ GUIDE = "absent from the supported SQL of the AWS user guide; text in the manner
 BY_NODE = "absent from the supported SQL of the AWS user guide; named after the node, as recorded ones are"
 BEFORE = "AWS release notes (the day it was lifted); text in the manner of the recorded ones"
 """A refusal that has ended: that older clusters refused is known, the wording is not."""
+MINISTACK_DAY = date(2026, 10, 4)
+MINISTACK = f"one third party alone: notes in MiniStack 1.5.33, measured in eu-central-1 on {MINISTACK_DAY}"
+"""Observations of one other project, with their day."""
+MINISTACK_UNMARKED = (
+    "one third party alone: a text in MiniStack 1.5.33, which does not say whether it was measured"
+)
+AGENT_PLUGINS_DAY = date(2026, 10, 1)
+AGENT_PLUGINS = f"AWS agent plugins, limits observed {AGENT_PLUGINS_DAY}"
 
 FEATURE_NOT_SUPPORTED = "0A000"
 
@@ -57,9 +65,10 @@ def refusal(
     source: str = RECORDED,
     sqlstate: str = FEATURE_NOT_SUPPORTED,
     lifted: date | None = None,
+    since: date | None = None,
+    reworded: Rewording | None = None,
     precedence: int = 0,
     remedy_in_migration: str = "",
-    since: date | None = None,
 ) -> Rule:
     """Return a rule on parse-tree nodes: by default one whose text was recorded, with SQLSTATE 0A000."""
     return Rule(
@@ -74,9 +83,10 @@ def refusal(
         nodes=nodes,
         find=find,
         lifted=lifted,
+        since=since,
+        reworded=reworded,
         precedence=precedence,
         remedy_in_migration=remedy_in_migration,
-        since=since,
     )
 
 

@@ -6,9 +6,23 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from dsql_dialect.profiles import PLPGSQL
-from dsql_dialect.rules.making import BEFORE, GUIDE, LINTED, RECORDED, refusal, unsupported, where
+from dsql_dialect.rule import Hit
+from dsql_dialect.rules.making import (
+    AGENT_PLUGINS,
+    AGENT_PLUGINS_DAY,
+    BEFORE,
+    GUIDE,
+    LINTED,
+    MINISTACK_DAY,
+    RECORDED,
+    refusal,
+    unsupported,
+    where,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dsql_dialect.rule import Node
 
 DOMAINS_LIFTED = date(2026, 9, 16)
@@ -28,11 +42,18 @@ _RENAMED = frozenset(
 _ALTERED_DOMAIN = frozenset("TNX")
 """SET and DROP DEFAULT, DROP NOT NULL, DROP CONSTRAINT, in PostgreSQL's letters."""
 _OWNED = _DROPPED - {"OBJECT_INDEX"}
+_HIGHEST_TARGET = 100
 
 
 def _not_droppable(node: Node) -> bool:
     no_op = node["removeType"] == "OBJECT_TRIGGER" and node.get("missing_ok")
     return node["removeType"] not in (*_DROPPED, "OBJECT_PROCEDURE") and not no_op
+
+
+def _target_too_high(node: Node) -> Iterator[Hit]:
+    target = node.get("stxstattarget", {}).get("Integer", {}).get("ival", 0)
+    if target > _HIGHEST_TARGET:
+        yield Hit(values={"target": str(target)})
 
 
 RULES = (
@@ -88,6 +109,19 @@ RULES = (
         accepted="ANALYZE a",
         source=BEFORE,
         lifted=date(2026, 8, 27),
+    ),
+    refusal(
+        "statistics-target",
+        f"Statistics target above {_HIGHEST_TARGET}",
+        f"Write a target of at most {_HIGHEST_TARGET}, or -1 for the default.",
+        sqlstate="22023",
+        text=f"statistics target {{target}} exceeds maximum allowed value of {_HIGHEST_TARGET}",
+        nodes=("AlterStatsStmt",),
+        find=_target_too_high,
+        refused="ALTER STATISTICS s SET STATISTICS 101",
+        accepted="ALTER STATISTICS s SET STATISTICS 100",
+        source=f"{AGENT_PLUGINS}; MiniStack 1.5.33, measured {MINISTACK_DAY}",
+        since=AGENT_PLUGINS_DAY,
     ),
     refusal(
         "alter-domain",

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from dsql_dialect.definitions import ADDED_CONSTRAINT, COLUMN, columns, constraints
 from dsql_dialect.json_tree import words
-from dsql_dialect.rule import Hit
-from dsql_dialect.rules.making import BEFORE, GUIDE, LINTED, refusal, where
-from dsql_dialect.type_names import base_name, shown
+from dsql_dialect.limits import BYTES_PER_DECLARED_KEY, BYTES_PER_KEY
+from dsql_dialect.rule import Hit, Rewording
+from dsql_dialect.rules.making import (
+    AGENT_PLUGINS,
+    AGENT_PLUGINS_DAY,
+    BEFORE,
+    FEATURE_NOT_SUPPORTED,
+    GUIDE,
+    LINTED,
+    MINISTACK_DAY,
+    MINISTACK_UNMARKED,
+    refusal,
+    where,
+)
+from dsql_dialect.type_names import base_name, declared_length, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,6 +67,15 @@ def _key_types(node: Node) -> Iterator[Hit]:
     for name, constraint in _keys(node):
         if name in unfit:
             yield Hit(constraint.get("location"), values={"type": unfit[name]})
+
+
+def _declared_keys(node: Node) -> Iterator[Hit]:
+    """Yield the primary and unique keys whose declared lengths are too large together."""
+    lengths = {column["colname"]: declared_length(column.get("typeName")) for column in columns(node)}
+    for _, group in groupby(_keys(node), key=lambda key: id(key[1])):
+        key = list(group)
+        if sum(lengths.get(name, 0) for name, _ in key) > BYTES_PER_DECLARED_KEY:
+            yield Hit(key[0][1].get("location"))
 
 
 def _keys(create_table: Node) -> Iterator[tuple[str, Node]]:
@@ -219,6 +241,44 @@ RULES = (
         refused="CREATE TABLE a (id int UNIQUE DEFERRABLE)",
         accepted="CREATE TABLE a (id int UNIQUE NOT NULL)",
         source=GUIDE,
+        reworded=Rewording(
+            since=MINISTACK_DAY,
+            sqlstate=FEATURE_NOT_SUPPORTED,
+            text="DEFERRABLE constraint not supported",
+            source=MINISTACK_UNMARKED,
+        ),
+    ),
+    refusal(
+        "deferrable-added-key",
+        "DEFERRABLE on a UNIQUE constraint that is added to a table",
+        "Leave out DEFERRABLE.",
+        text="ALTER TABLE / ADD CONSTRAINT UNIQUE / DEFERRED / INITIALLY DEFERRED not supported",
+        nodes=(ADDED_CONSTRAINT,),
+        find=where(
+            lambda constraint: (
+                constraint["contype"] == "CONSTR_UNIQUE"
+                and "indexname" in constraint
+                and constraint.get("deferrable")
+            )
+        ),
+        refused="ALTER TABLE a ADD CONSTRAINT c UNIQUE USING INDEX i DEFERRABLE",
+        accepted="ALTER TABLE a ADD CONSTRAINT c UNIQUE USING INDEX i NOT DEFERRABLE",
+        source=MINISTACK_UNMARKED,
+        since=MINISTACK_DAY,
+    ),
+    refusal(
+        "key-size",
+        f"Key whose char and varchar columns are declared with more than {BYTES_PER_DECLARED_KEY:,} bytes",
+        "Declare shorter columns, or make a uuid the key. What a row has in its key must be shorter still: about "
+        f"{BYTES_PER_KEY:,} bytes.",
+        sqlstate="54000",
+        text=f"key size greater than {BYTES_PER_DECLARED_KEY} bytes not supported",
+        nodes=("CreateStmt",),
+        find=_declared_keys,
+        refused="CREATE TABLE a (id varchar(2001) PRIMARY KEY)",
+        accepted="CREATE TABLE a (id varchar(2000) PRIMARY KEY)",
+        source=AGENT_PLUGINS,
+        since=AGENT_PLUGINS_DAY,
     ),
     refusal(
         "key-type",
@@ -229,7 +289,7 @@ RULES = (
         find=_key_types,
         refused="CREATE TABLE a (id bytea PRIMARY KEY)",
         accepted="CREATE TABLE a (id uuid PRIMARY KEY, v bytea)",
-        source="AWS agent plugins, limits observed 2026-10-01",
+        source=AGENT_PLUGINS,
     ),
     refusal(
         "foreign-key",

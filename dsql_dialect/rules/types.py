@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from dsql_dialect.definitions import COLUMN
 from dsql_dialect.limits import BYTES_PER_VALUE, MEBIBYTE
 from dsql_dialect.rule import Hit
-from dsql_dialect.rules.making import refusal
-from dsql_dialect.type_names import base_name, is_array, shown
+from dsql_dialect.rules.making import AGENT_PLUGINS, refusal
+from dsql_dialect.type_names import base_name, declared_length, is_array, modifiers, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -65,16 +65,11 @@ def _jsonb(type_name: Node) -> dict[str, str] | None:
     return {"type": "jsonb"} if base_name(type_name) == "jsonb" and not is_array(type_name) else None
 
 
-def _modifiers(type_name: Node) -> list[int]:
-    constants = (each.get("A_Const", {}) for each in type_name.get("typmods", ()))
-    return [constant["ival"].get("ival", 0) for constant in constants if "ival" in constant]
-
-
 def _precision(highest: int) -> Callable[[Node], dict[str, str] | None]:
     def wrong(type_name: Node) -> dict[str, str] | None:
-        modifiers = _modifiers(type_name)
-        if base_name(type_name) == "numeric" and modifiers and not 1 <= modifiers[0] <= highest:
-            return {"precision": str(modifiers[0])}
+        numbers = modifiers(type_name)
+        if base_name(type_name) == "numeric" and numbers and not 1 <= numbers[0] <= highest:
+            return {"precision": str(numbers[0])}
         return None
 
     return wrong
@@ -82,8 +77,8 @@ def _precision(highest: int) -> Callable[[Node], dict[str, str] | None]:
 
 def _length(type_name: Node) -> dict[str, str] | None:
     name, longest = _LONGEST.get(base_name(type_name) or "", ("", 0))
-    modifiers = _modifiers(type_name)
-    return {"type": name, "longest": str(longest)} if name and modifiers and modifiers[0] > longest else None
+    too_long = name and declared_length(type_name) > longest
+    return {"type": name, "longest": str(longest)} if too_long else None
 
 
 RULES = (
@@ -167,6 +162,6 @@ RULES = (
         find=_typed(_length),
         refused="CREATE TABLE a (v varchar(65536))",
         accepted="CREATE TABLE a (v varchar(65535))",
-        source="AWS agent plugins, limits observed 2026-10-01; SQLSTATE as of the other size limits",
+        source=f"{AGENT_PLUGINS}; SQLSTATE as of the other size limits",
     ),
 )

@@ -2,6 +2,11 @@
 CREATE SCHEMA local_dsql;
 REVOKE ALL ON SCHEMA local_dsql FROM PUBLIC;
 
+-- Return whether the session's dialect has an answer that was first seen on a day. The proxy gives the day of the dialect at
+-- login; without it every answer counts.
+CREATE FUNCTION local_dsql.answers_since(day date) RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN coalesce(nullif(pg_catalog.current_setting('local_dsql.as_of', true), ''), 'infinity')::date >= day;
+
 CREATE TABLE local_dsql.iam_mapping (
     iam_oid oid PRIMARY KEY,
     arn text NOT NULL,

@@ -11,10 +11,19 @@ DECLARE
     stored_name text := CASE pg_catalog.lower(setting_name)
         WHEN 'disable_sync_create_index' THEN 'dsql.disable_sync_create_index' ELSE setting_name END;
 BEGIN
-    IF pg_catalog.lower(setting_name) NOT IN ('application_name', 'client_encoding', 'datestyle', 'extra_float_digits',
+    IF pg_catalog.lower(setting_name) ~ '^dsql\.' AND pg_catalog.lower(setting_name) <> 'dsql.enable_batched_nestloop'
+            AND local_dsql.answers_since('2026-10-04') THEN
+        RAISE EXCEPTION 'invalid configuration parameter name "%"', setting_name USING ERRCODE = '42602',
+            DETAIL = '"dsql" is a reserved prefix.', HINT = 'Correct the name, or delete the statement.';
+    ELSIF pg_catalog.lower(setting_name) NOT IN ('application_name', 'client_encoding', 'datestyle', 'extra_float_digits',
             'intervalstyle', 'timezone', 'search_path', 'dsql.enable_batched_nestloop', 'disable_sync_create_index') AND pg_catalog.lower(setting_name) !~ '^enable_[a-z_]+$' THEN
         RAISE EXCEPTION 'setting configuration parameter "%" not supported', setting_name USING ERRCODE = '0A000',
             HINT = 'Leave it out; for a time limit, set one in the client.';
+    END IF;
+    IF pg_catalog.lower(setting_name) = 'dsql.enable_batched_nestloop' AND local_dsql.answers_since('2026-10-04')
+            AND pg_catalog.lower(new_value) !~ '^(t(r(ue?)?)?|f(a(l(se?)?)?)?|y(es?)?|no?|on|off?|[01])$' THEN
+        RAISE EXCEPTION 'parameter "%" requires a Boolean value', setting_name USING ERRCODE = '22023',
+            HINT = 'Write on or off.';
     END IF;
     applied := pg_catalog.postgres_set_config(stored_name, new_value, is_local);
     -- For the engine: a function may have called this, and a suspension resets the value (local_dsql/engine/hidden_settings.py).

@@ -49,7 +49,7 @@ from local_dsql.engine.opening import close
 from local_dsql.engine.parent_locks import are_shared, without_unneeded_locks
 from local_dsql.engine.resume import resume, step_aside
 from local_dsql.engine.schema_changes import changed_relations, schema_changed
-from local_dsql.engine.size import excess_bytes, is_small
+from local_dsql.engine.size import excess_bytes, may_be_large
 from local_dsql.engine.suspend import suspend, tables_of
 from local_dsql.engine.unblock import ask_unblocked
 from local_dsql.faults.injection import Fault
@@ -209,7 +209,7 @@ def is_undisputed(held: HeldSession) -> bool:
         and not services.commits.has_moved(transaction.commits)
         and services.catalog.is_known_to_defer_nothing
         and not transaction.rules.ddl
-        and is_small(services.limits, transaction.rows)
+        and not may_be_large(held)
     )
 
 
@@ -277,7 +277,7 @@ async def _decide_once(held: HeldSession) -> _Decision:
         decision = await _run_deferred_checks(held)
         if decision.error is not None:
             return await _conflict_first(held, decision)
-    if not is_small(services.limits, transaction.rows) and (excess := await excess_bytes(held)) is not None:
+    if may_be_large(held) and (excess := await excess_bytes(held)) is not None:
         return _Decision(excess)
     return await _check_conflicts(held) if stale else _MAY_COMMIT
 

@@ -285,6 +285,7 @@ def note_statement(held: HeldSession, statement: Statement) -> None:
     """Record a statement that has succeeded in the state of its transaction."""
     transaction = held.transaction
     transaction.locks_keys |= statement.for_key_share
+    transaction.locks_rows |= statement.for_update
     if statement.is_dml or statement.is_ddl:
         transaction.rules = transaction.rules.after(statement)
     if held.services.injector.has_predicates and statement.kind is not Kind.SESSION:

@@ -44,7 +44,7 @@ _COMPLETIONS = (
 _ANSWER = 3
 """Frames of the check's answer: BindComplete, DataRow, CommandComplete."""
 
-_SMALLEST_RECORD = 56
+SMALLEST_RECORD = 56
 """Least number of bytes in the log for a changed row: 24 of the record's header, 20 of the block's, 2 and 8 of a
 DELETE, aligned (access/xlogrecord.h, heapam_xlog.h of PostgreSQL 16). COPY is different: it packs many rows into one
 record."""
@@ -59,7 +59,7 @@ class Distance(NamedTuple):
 
 def allowance(limits: Limits) -> int:
     """Return the bytes of log within which no statement but COPY can exceed the limits."""
-    return min(limits.rows * _SMALLEST_RECORD, limits.bytes)
+    return min(limits.rows * SMALLEST_RECORD, limits.bytes)
 
 
 def check(limit: int) -> bytes:

@@ -62,6 +62,12 @@ def read_size(token: Parameter, table: Table, at: Iterable[Place]) -> Command:
     return Command(_READ, parameters)
 
 
+def read_key_size(token: Parameter, table: Table, at: Iterable[Place]) -> Command:
+    """Return the command that reads how many bytes the primary keys at places have, as an array of one number."""
+    parameters = (token, Parameter(20, None), text(table.key_size), places(at))
+    return Command(_READ, parameters)
+
+
 def read_largest(token: Parameter, table: Table, at: Iterable[Place]) -> Command:
     """Return the command that reads the bytes of the largest row at places, and of the largest value by column."""
     parameters = (token, Parameter(20, None), text(table.largest), places(at))

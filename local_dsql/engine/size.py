@@ -7,20 +7,29 @@ from typing import TYPE_CHECKING
 from dsql_dialect.limits import BYTES_PER_ROW, BYTES_PER_VALUE
 from local_dsql.engine.commands import Command, first_error, oid
 from local_dsql.engine.errors import ROW_TOO_LARGE, EngineError, too_many_bytes, value_too_large
-from local_dsql.engine.powers import read_largest, read_size
+from local_dsql.engine.log_distance import SMALLEST_RECORD
+from local_dsql.engine.powers import read_key_size, read_largest, read_size
 from local_dsql.engine.suspend import tables_of
 from local_dsql.write_ahead_log.lsn import parse_lsn
+from local_dsql.write_ahead_log.operations import LockStrength
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dsql_dialect import Statement
+    from local_dsql.engine.commands import Parameter
     from local_dsql.engine.limits import Limits
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import Table
     from local_dsql.wire.messages import ServerMessage
+    from local_dsql.write_ahead_log.changes import TableChanges
 
 _FEW_ROWS = 5
 """A row has at most 2 MiB, so five rows never exceed the limit."""
+
+_LARGEST_KEY = 2704
+"""Bytes of the largest entry of an index in PostgreSQL 16 (BTMaxItemSize), so of the largest primary key."""
 
 _LARGE_REQUEST = BYTES_PER_VALUE
 """A statement with fewer bytes, parameters or rows included, cannot bring a value that is too large."""
@@ -36,27 +45,44 @@ _POSITION = Command("SELECT pg_catalog.pg_current_wal_insert_lsn()")
 async def excess_bytes(held: HeldSession) -> ServerMessage | None:
     """Return the refusal of an active transaction that has exceeded the size limit, or None.
 
-    The log since its BEGIN is longer than its changes. Only if the log exceeds the limit, the stored size of its rows
-    is read. Overhead of rows and index entries is left out (divergence `size-of-rows-only`).
+    Only if the log since its BEGIN is so long that it may exceed the limit, the stored size is read: of the rows that
+    it has made, and of the primary keys of rows that it has locked FOR UPDATE (AWS agent plugins, pull request 271,
+    2026-09-09). Overhead of rows and index entries is left out (divergence `size-of-rows-only`).
     """
     limit = held.services.limits.bytes
     transaction = held.transaction
-    if is_small(held.services.limits, transaction.rows):
+    if not may_be_large(held):
         return None
     (position,) = await held.run([_POSITION])
-    if position.error is None and parse_lsn(str(position.texts()[0][0])) - transaction.start <= limit:
+    within = limit * SMALLEST_RECORD // _LARGEST_KEY if transaction.locks_rows else limit
+    if position.error is None and parse_lsn(str(position.texts()[0][0])) - transaction.start <= within:
         return None
     changes = (await held.services.log.operations(held.backend.pid)).changes()
     reads = [
-        read_size(held.services.token, table, made)
+        each
         for file, table in (await tables_of(held, changes)).items()
-        if (made := changes[file].made)
+        for each in _reads(held.services.token, table, changes[file])
     ]
     found = await held.run(reads) if reads else []
     if (error := first_error(found)) is not None:
         raise EngineError(dict(error))
     changed = sum(int(str(result.texts()[0][0]).strip("{}")) for result in found)
     return too_many_bytes(limit, changed) if changed > limit else None
+
+
+def _reads(token: Parameter, table: Table, changes: TableChanges) -> Iterator[Command]:
+    """Yield the commands that read the bytes of a transaction's rows in a table, and of the keys that it has locked."""
+    if changes.made:
+        yield read_size(token, table, changes.made)
+    locked = [place for place, strength in changes.locks.items() if strength is LockStrength.UPDATE]
+    if unchanged := [place for place in locked if place not in changes.updates]:
+        yield read_key_size(token, table, unchanged)
+
+
+def may_be_large(held: HeldSession) -> bool:
+    """Return whether a transaction may exceed the size limit, by the rows that it has changed and locked."""
+    transaction = held.transaction
+    return transaction.locks_rows or not is_small(held.services.limits, transaction.rows)
 
 
 def is_small(limits: Limits, rows: int) -> bool:

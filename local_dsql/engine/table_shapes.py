@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from local_dsql.wire.sql import identifier
 from local_dsql.write_ahead_log.operations import LockStrength, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LOCK_CLAUSES = {
     LockStrength.KEY_SHARE: "FOR KEY SHARE",
@@ -208,8 +212,17 @@ class Table:
     @cached_property
     def size(self) -> str:
         """Reads the bytes of rows as they are stored."""
+        return self._sum(["*"])
+
+    @cached_property
+    def key_size(self) -> str:
+        """Reads the bytes of the primary keys of rows as they are stored; none without a primary key."""
+        return self._sum([identifier(each) for each in self.key])
+
+    def _sum(self, columns: Sequence[str]) -> str:
+        bytes_ = " + ".join(f"pg_catalog.pg_column_size(_t.{each})" for each in columns) or "0"
         return (
-            "SELECT ARRAY[coalesce(pg_catalog.sum(pg_catalog.pg_column_size(_t.*)), 0)::pg_catalog.int8]"
+            f"SELECT ARRAY[coalesce(pg_catalog.sum({bytes_}), 0)::pg_catalog.int8]"
             f" FROM ONLY {self.name} _t WHERE ctid = ANY ($1)"
         )
 

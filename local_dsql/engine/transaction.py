@@ -60,6 +60,7 @@ class Transaction:
         changes_catalog: one of its statements has changed the catalog.
         rules: transaction rules of the dialect.
         locks_keys: one of its statements has a FOR KEY SHARE clause.
+        locks_rows: one of its statements has a FOR UPDATE clause.
         statements: texts of its statements, kept while a fault injection has a predicate.
         on_commit: functions to call after its COMMIT.
     """
@@ -87,6 +88,7 @@ class Transaction:
     uncounted: int = 0
     restored: bool = False
     locks_keys: bool = False
+    locks_rows: bool = False
     moved: dict[str, Collection[Place]] = field(default_factory=dict)
     changes_catalog: bool = False
     rules: TransactionRules = _NO_RULES

@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from dsql_dialect.rules.making import MINISTACK_DAY
 from local_dsql.engine.session import EngineSession
 from local_dsql.engine.unblock import watched
 from local_dsql.wire import messages
@@ -18,13 +19,14 @@ from local_dsql.wire.sql import literal
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from dsql_dialect import Profile
     from local_dsql.engine.session import Services
     from local_dsql.wire.backend import Backend
 
 _log = logging.getLogger(__name__)
 
-DUPLICATE_FOUND = "Found duplicate key while validating index for UCVs"
-"""Details of a failed build (recorded 2026-09-23, eu-central-1)."""
+_DUPLICATE_FOUND = "Found duplicate key while validating index for UCVs"
+_DUPLICATES_FOUND = "found duplicate key(s) while validating index uniqueness"
 
 _LOOK_AGAIN = 1.0
 """Seconds between polls for jobs without a wake-up."""
@@ -41,6 +43,14 @@ DROPPED = "relation does not exist"
 _ROLE = "postgres"
 
 
+def duplicates_found(profile: Profile) -> str:
+    """Return the details of a failed build of a unique index.
+
+    The first text was recorded on 2026-09-23, eu-central-1; the second one is known from `making.MINISTACK`.
+    """
+    return _DUPLICATES_FOUND if profile.lifts(MINISTACK_DAY) else _DUPLICATE_FOUND
+
+
 class Worker:
     """Finishes index builds and validates constraints, in order of submission.
 
@@ -52,8 +62,9 @@ class Worker:
     need an unfinished job.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Backend]]) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Backend]], profile: Profile) -> None:
         self.delay = 0.0
+        self._duplicates_found = duplicates_found(profile)
         self._connect = connect
         self._work = asyncio.Event()
         self._tries: Counter[str] = Counter()
@@ -165,7 +176,7 @@ class Worker:
         if unique == "t" and await self._has_duplicates(
             str(table), str(owner), str(keys).split("\1"), predicate, nulls == "t"
         ):
-            return "failed", DUPLICATE_FOUND
+            return "failed", self._duplicates_found
         # Without the lock a DROP of the index at the same time would fail, and not wait for its turn.
         await self._change(
             f"LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE;"

@@ -84,6 +84,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._startup = b""
         self._reader = FrameReader(_LARGEST_PASSWORD)
+        self._too_long: ServerMessage | None = errors.INVALID_MESSAGE_LENGTH
         self._login: asyncio.Task[None] | None = None
         self._password: asyncio.Future[str] | None = None
         self._closing = False
@@ -262,9 +263,10 @@ class ClientConnection(asyncio.Protocol):
         self._login = loop.create_task(self._log_in(self, version, body, self._password))
         self._login.add_done_callback(self._logged_in)
 
-    def attach(self, handler: ConnectionHandler) -> None:
-        """Pass frames to `handler` from here on: the client is logged in."""
+    def attach(self, handler: ConnectionHandler, too_long: ServerMessage | None) -> None:
+        """Pass frames to `handler` from here on: the client is logged in; `too_long` answers a too long message."""
         self._handler = handler
+        self._too_long = too_long
         self._reader.limit = LARGEST_MESSAGE
         self._cancel_timer()
 
@@ -289,7 +291,7 @@ class ClientConnection(asyncio.Protocol):
         try:
             frames = self._reader.feed(data)
         except FrameTooLong:
-            self.close(errors.INVALID_MESSAGE_LENGTH)
+            self.close(self._too_long)
             return
         if self._handler is not None:
             self._handler.receive(frames)

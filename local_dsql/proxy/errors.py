@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsql_dialect import TransactionRules
+from dsql_dialect.rules.making import AGENT_PLUGINS_DAY
 from local_dsql.access.errors import REFUSED_LOGIN
 from local_dsql.wire.messages import ServerMessage
 
 if TYPE_CHECKING:
-    from dsql_dialect import Finding, Statement
+    from dsql_dialect import Finding, Profile, Statement
 
 NO_RULES_YET = TransactionRules()
 ABORTED = ServerMessage(
@@ -68,6 +69,14 @@ class CloseConnection(Exception):
     def __init__(self, last: ServerMessage | None = None) -> None:
         super().__init__("" if last is None else last.message)
         self.last = last
+
+
+def too_long(profile: Profile) -> ServerMessage | None:
+    """Return the last message to a client that sends a too long one; None: the connection ends without a word.
+
+    The user guide has the text. A cluster did not send it (AWS agent plugins, observed 2026-10-01).
+    """
+    return None if profile.lifts(AGENT_PLUGINS_DAY) else INVALID_MESSAGE_LENGTH
 
 
 def unsupported_protocol(version: int) -> ServerMessage:
@@ -155,7 +164,11 @@ def not_supported_setting(name: str) -> ServerMessage:
 def refusal(finding: Finding) -> ServerMessage:
     """Return a finding of the dialect as an error: DSQL's text, with the remedy as its hint."""
     return ServerMessage(
-        finding.sqlstate, finding.message, hint=finding.remedy, position=finding.position.offset + 1
+        finding.sqlstate,
+        finding.message,
+        detail=finding.detail or None,
+        hint=finding.remedy,
+        position=finding.position.offset + 1,
     )
 
 

@@ -88,7 +88,7 @@ async def authenticate_client(
         backend.close()
         return
     dispatcher = Dispatcher(context, client, backend, role)
-    client.attach(dispatcher)
+    client.attach(dispatcher, errors.too_long(context.profile))
     client.send(_greeting(backend, role))
     dispatcher.start()
 
@@ -180,6 +180,7 @@ async def _backend(
     parameters = {"user": role, "database": DATABASE, "application_name": "", **settings}
     # Returned by sys.iam_session_user(); RESET ALL keeps it.
     parameters["local_dsql.principal"] = _proven(principal.arn, context.login_secret)
+    parameters["local_dsql.as_of"] = context.profile.as_of.isoformat()
     return await context.address.connect(parameters)
 
 

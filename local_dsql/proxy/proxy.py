@@ -56,7 +56,7 @@ class Proxy:
         self.tls = tls
         self.engine = Engine(self._connect, data_directory, limits, suspend_always=suspend_always)
         self._long_texts = LongTexts()
-        self.jobs = Worker(lambda: self._connect(SUPERUSER))
+        self.jobs = Worker(lambda: self._connect(SUPERUSER), profile)
         self._login_secret = secrets.token_hex(16)
         self._authenticator = authenticator
         self._address = BackendAddress(socket_directory, port)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .limits import (
+    BYTES_PER_MESSAGE,
     BYTES_PER_TRANSACTION,
     CONNECTION_SECONDS,
     ROWS_PER_TRANSACTION,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ADMIN_ROLE",
+    "BYTES_PER_MESSAGE",
     "BYTES_PER_TRANSACTION",
     "CONNECTION_SECONDS",
     "DATABASE",

@@ -9,6 +9,9 @@ ROWS_PER_TRANSACTION = 3_000
 BYTES_PER_TRANSACTION = 10 * 1024 * 1024
 """Bytes of rows that one transaction may change."""
 
+BYTES_PER_MESSAGE = 10 * 1024 * 1024
+"""Bytes of one message of the wire protocol: a statement with its values, as they are sent."""
+
 TRANSACTION_SECONDS = 300
 """Seconds that a transaction may be open."""
 

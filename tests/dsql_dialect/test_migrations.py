@@ -420,5 +420,5 @@ def test_misused_directive(tmp_path: Path, sql: str, why: str) -> None:
 
 
 def test_errors_survive_pickling(tmp_path: Path) -> None:
-    errors = MigrationErrors([MigrationFinding(tmp_path, 1, 1, rules.EMPTY, "why", "fix")])
+    errors = MigrationErrors([MigrationFinding(tmp_path, 1, 1, rules.EMPTY, "why", "fix", "")])
     assert str(pickle.loads(pickle.dumps(errors))) == str(errors)

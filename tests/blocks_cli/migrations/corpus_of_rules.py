@@ -55,6 +55,8 @@ PORTABLE: dict[str, str] = {
     "savepoint": "-- in line 2\n«savepoint»SAVEPOINT a;",
     "transaction-chain": "COMMIT AND\n  «transaction-chain»CHAIN;",
     "set-parameter": "-- in line 2\n«set-parameter»SET statement_timeout = '5s';",
+    "reset-parameter": "-- in line 2\n«reset-parameter»RESET work_mem;",
+    "reserved-parameter": "-- in line 2\n«reserved-parameter»SET dsql.enable_batched = on;",
     "unknown-parameter": "-- in line 2\n«unknown-parameter»SET serch_path = app;",
     "partition-of": "CREATE TABLE a\n  «partition-of»PARTITION OF b FOR VALUES IN (1);",
     "on-commit": "CREATE TABLE a (id int) ON\n  «on-commit»COMMIT DELETE ROWS;",
@@ -110,5 +112,9 @@ NEWEST: dict[str, str] = {
     "identity-type": "CREATE TABLE a (id\n  «identity-type»integer GENERATED ALWAYS AS IDENTITY (CACHE 1));",
     "identity-cache": "CREATE TABLE a (id bigint\n  «identity-cache»GENERATED ALWAYS AS IDENTITY);",
     "temp-view": "-- in line 2\n«temp-view»CREATE TEMP VIEW v AS SELECT 1;",
+    "boolean-parameter": "-- in line 2\n«boolean-parameter»SET dsql.enable_batched_nestloop = 'quick';",
+    "statistics-target": "-- in line 2\n«statistics-target»ALTER STATISTICS s SET STATISTICS 101;",
+    "deferrable-added-key": "ALTER TABLE a\n  ADD «deferrable-added-key»CONSTRAINT c UNIQUE USING INDEX i DEFERRABLE;",
+    "key-size": "CREATE TABLE a (id varchar(2001)\n  «key-size»PRIMARY KEY);",
 }  # fmt: skip
-"""For what the portable dialect refuses as a whole, in the dialect 2026-09."""
+"""For what the portable dialect refuses as a whole or does not know, in the newest dialect."""

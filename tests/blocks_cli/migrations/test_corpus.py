@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_cli.exit_codes import ExitCode
+from dsql_dialect import profiles
 from dsql_dialect.migrations import MigrationErrors, compile_folder
 from dsql_dialect.migrations import rules as migration_rules
 from dsql_dialect.profiles import profile
@@ -78,7 +79,7 @@ def test_invalid_utf_8_is_reported_at_its_first_byte(
 @pytest.mark.parametrize("text", NEWEST.values(), ids=NEWEST)
 def test_findings_of_the_newest_dialect_are_where_they_are_marked(tmp_path: Path, text: str) -> None:
     expected = write(tmp_path, {"001_x.sql": text})
-    assert sorted(found(tmp_path, "2026-09")) == sorted(expected)
+    assert sorted(found(tmp_path, profiles.NEWEST.name)) == sorted(expected)
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

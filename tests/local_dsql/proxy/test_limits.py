@@ -32,6 +32,21 @@ def impatient() -> Iterator[Cluster]:
     running.close()
 
 
+@pytest.fixture(scope="module")
+def little() -> Iterator[Cluster]:
+    """A cluster whose transactions hold 1 MiB, with a table of 700 keys of 2 kB, and one of narrow keys."""
+    running = Cluster(limits=Limits(bytes=1024 * 1024))
+    key = "(SELECT string_agg(md5(g::text || h), '') FROM generate_series(1, 63) h)"
+    with running.direct() as direct:
+        direct.execute("SET ROLE admin")
+        direct.execute("CREATE TABLE wide_keys (id text PRIMARY KEY, v text)")
+        direct.execute(f"INSERT INTO wide_keys SELECT {key} FROM generate_series(1, 700) g")
+        direct.execute("CREATE TABLE narrow (id int PRIMARY KEY, v text)")
+        direct.execute(f"INSERT INTO narrow SELECT g, {key} FROM generate_series(1, 700) g")
+    yield running
+    running.close()
+
+
 @pytest.fixture
 def admin(cluster: Cluster) -> Iterator[psycopg.Connection[Any]]:
     with cluster.connect() as connection:
@@ -133,6 +148,40 @@ def test_less_than_10_mib(admin: psycopg.Connection[Any]) -> None:
     assert (
         admin.execute(f"INSERT INTO bulk SELECT g, {RANDOM_MIB} FROM generate_series(1, 9) g").rowcount == 9
     )
+
+
+LOCKING = [
+    ("of the rows", "SELECT count(*) FROM (SELECT FROM wide_keys FOR UPDATE) _", "2mb"),
+    ("of two tables", "SELECT FROM wide_keys w JOIN narrow n ON n.id <= 1 FOR UPDATE", "2mb"),
+    ("of few rows", "SELECT FROM wide_keys ORDER BY id LIMIT 9 FOR UPDATE", None),
+    ("FOR KEY SHARE", "SELECT FROM wide_keys FOR KEY SHARE", None),
+    ("of wide rows with narrow keys", "SELECT FROM narrow FOR UPDATE", None),
+    ("of rows that nothing locks", "SELECT FROM wide_keys", None),
+]
+
+
+@pytest.mark.parametrize(("sql", "size"), [case[1:] for case in LOCKING], ids=[case[0] for case in LOCKING])
+def test_the_keys_of_locked_rows_count(little: Cluster, sql: str, size: str | None) -> None:
+    """They count for the size of a transaction, also of one that changes nothing."""
+    with little.connect(autocommit=False) as connection:
+        connection.execute(sql)
+        if size is None:
+            connection.commit()
+            return
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded) as raised:
+            connection.commit()
+    assert raised.value.diag.message_primary == "transaction size limit 1mb exceeded"
+    assert raised.value.diag.message_detail == f"Current transaction size {size} > 1mb"
+
+
+def test_a_locked_row_that_is_changed_counts_once(little: Cluster) -> None:
+    """It counts as a row; a second table of keys would exceed the limit."""
+    with little.connect(autocommit=False) as connection:
+        connection.execute("SELECT FROM wide_keys ORDER BY id LIMIT 400 FOR UPDATE")
+        connection.execute(
+            "UPDATE wide_keys SET v = 'x' WHERE id IN (SELECT id FROM wide_keys ORDER BY id LIMIT 400)"
+        )
+        connection.commit()
 
 
 def test_transaction_grows_too_old(impatient: Cluster) -> None:
