@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from dsql_dialect.plpgsql.fragments import FragmentKind
+from dsql_dialect.plpgsql.fragments import FragmentKind, PlpgsqlSyntaxError
+from dsql_dialect.plpgsql.reader import read
 
 if TYPE_CHECKING:
     from dsql_dialect.plpgsql.fragments import Reading
@@ -22,9 +23,11 @@ MARK = "/*local_dsql"
 SCHEMA = "local_dsql_engine"
 _CHECKED = f"{SCHEMA}.checked(("
 _IN_HANDLER = (
-    " DECLARE local_dsql_detail pg_catalog.text; BEGIN"
-    " GET STACKED DIAGNOSTICS local_dsql_detail = PG_EXCEPTION_DETAIL;"
-    f" IF {SCHEMA}.is_conflict(SQLSTATE, SQLERRM, local_dsql_detail) THEN RAISE; END IF; END;"
+    " DECLARE local_dsql_1 pg_catalog.text; local_dsql_2 pg_catalog.text; local_dsql_3 pg_catalog.text;"
+    " local_dsql_4 pg_catalog.text; BEGIN GET STACKED DIAGNOSTICS local_dsql_1 = PG_EXCEPTION_DETAIL,"
+    " local_dsql_2 = SCHEMA_NAME, local_dsql_3 = TABLE_NAME, local_dsql_4 = CONSTRAINT_NAME;"
+    f" IF {SCHEMA}.is_conflict(SQLSTATE, SQLERRM, local_dsql_1, local_dsql_2, local_dsql_3, local_dsql_4)"
+    " THEN RAISE; END IF; END;"
 )
 
 
@@ -43,6 +46,14 @@ def guarded(text: bytes, reading: Reading) -> bytes:
 def bare(text: bytes) -> bytes:
     """Return a body without its guards."""
     return _GUARD.sub(b"", text)
+
+
+def has_all_guards(text: bytes) -> bool:
+    """Return whether a body with marks is one with guards, as a dump of the local database has it."""
+    try:
+        return guarded(bare(text), read(bare(text))) == text
+    except PlpgsqlSyntaxError:
+        return False
 
 
 def quoted(text: bytes) -> bytes:

@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING
 from dsql_dialect import libpg_query
 from dsql_dialect.plpgsql.bodies import body
 from dsql_dialect.plpgsql.fragments import FragmentKind, PlpgsqlSyntaxError, Reading
-from dsql_dialect.plpgsql.guards import MARK, guarded, quoted
+from dsql_dialect.plpgsql.guards import MARK, bare, guarded, has_all_guards, quoted
+from dsql_dialect.plpgsql.literals import Origin
 from dsql_dialect.plpgsql.reader import read
 from dsql_dialect.position import Source
 from dsql_dialect.rewrite import without_lock_waits
 from dsql_dialect.rule import Finding
 from dsql_dialect.rules import SYNTAX
-from dsql_dialect.rules.routine_bodies import ALLOWED, COMMIT_IN_DO, COMMIT_IN_FUNCTION, STATEMENT
+from dsql_dialect.rules.routine_bodies import (
+    COMMIT_IN_DO,
+    COMMIT_IN_FUNCTION,
+    STATEMENT,
+    may_be_in_a_body,
+)
 from dsql_dialect.statement import NO_TRAITS, UNKNOWN_WRITES, Traits
 
 if TYPE_CHECKING:
@@ -23,7 +29,6 @@ if TYPE_CHECKING:
 
     from dsql_dialect.plpgsql.bodies import Body
     from dsql_dialect.plpgsql.fragments import Fragment
-    from dsql_dialect.plpgsql.literals import Origin
     from dsql_dialect.position import Position
     from dsql_dialect.prepass import Piece
     from dsql_dialect.rule import Node
@@ -49,6 +54,9 @@ def judge(source: Source, piece: Piece, root: Node, parse: Callable[[str], Scrip
     found = body(root, source.data[piece.base : piece.end])
     if found is None:  # PostgreSQL refuses it
         return JudgedBody(source.slice(piece.start, piece.end))
+    if MARK.encode() in found.text and has_all_guards(found.text):  # of a dump
+        written = bare(found.text)
+        found = replace(found, text=written, origin=Origin(b"''", piece.base + found.start, written))
     return _Judge(source, piece, root, found, parse).judged()
 
 
@@ -112,7 +120,7 @@ class _Judge:
         if fragment.kind is FragmentKind.CONTROL:
             rule = COMMIT_IN_DO if self._is_do else None if self._is_procedure else COMMIT_IN_FUNCTION
         else:
-            rule = None if _may_be_in_a_body(fragment, statement) else STATEMENT
+            rule = None if _may_be_here(fragment, statement) else STATEMENT
         if rule is not None:
             yield Finding(rule, rule.text.format(**values), self._position(fragment.start))
 
@@ -134,10 +142,10 @@ class _Judge:
         return (data[piece.start : start] + literal + data[end : piece.end]).decode()
 
 
-def _may_be_in_a_body(fragment: Fragment, statement: Statement) -> bool:
+def _may_be_here(fragment: Fragment, statement: Statement) -> bool:
     if fragment.kind is not FragmentKind.STATEMENT:
         return statement.node == "Select"
-    return statement.node in ALLOWED and not statement.outside_transaction
+    return may_be_in_a_body(statement)
 
 
 def _may_do_more(reading: Reading, statements: list[Statement]) -> bool:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dsql_dialect.rule import Node
+    from dsql_dialect.statement import Statement
 
 _UNKNOWN = "unknown: the readable part of AWS's page on PL/pgSQL does not say; refused until it is known"
-ALLOWED = frozenset({"Select", "Insert", "Update", "Delete", "Call"})
-"""The statements that a body may run."""
+_ALLOWED = frozenset({"Select", "Insert", "Update", "Delete", "Call"})
 
 
 def _in_body(
@@ -38,6 +38,11 @@ def _trigger_function(node: Node) -> Iterator[Hit]:
     returned = words(node.get("returnType", {}).get("names", ()))
     if returned[-1:] in (["trigger"], ["event_trigger"]):
         yield Hit(node["returnType"].get("location"), values={"type": returned[-1]})
+
+
+def may_be_in_a_body(statement: Statement) -> bool:
+    """Return whether a body may run a statement that the dialect accepts by itself."""
+    return statement.node in _ALLOWED and not statement.outside_transaction
 
 
 STATEMENT = _in_body(
