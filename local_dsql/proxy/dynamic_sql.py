@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _PIPE = "execute"
 _READ = 65536
+_OF_TRANSACTIONS = "EXECUTE of transaction commands is not implemented"
+"""PostgreSQL's own text."""
 
 
 class DynamicSql:
@@ -80,7 +82,7 @@ def judged(sql: str, profile: Profile) -> dict[str, str]:
         if (finding := statement.finding) is not None:
             return {"sqlstate": finding.sqlstate, "message": finding.message, "hint": finding.remedy}
         if not may_be_in_a_body(statement):
-            message = STATEMENT.text.format(node=statement.node)
+            message = _OF_TRANSACTIONS if statement.transaction else STATEMENT.text.format(node=statement.node)
             return {"sqlstate": STATEMENT.sqlstate, "message": message, "hint": STATEMENT.remedy}
     waits = any(each.traits.skip_locked or each.traits.nowait for each in statements)
     return {"query": without_lock_waits(sql) if waits else sql}
