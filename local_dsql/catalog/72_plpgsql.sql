@@ -40,8 +40,9 @@ END
 $$;
 
 -- Whether the error in a handler is one that DSQL does not have there: PostgreSQL's own of concurrency, and a violation by rows
--- that the snapshot does not show. It goes on to the engine. The keys are compared as text, as the message has them, with
--- the rights of the caller: the message has no keys of columns that the caller may not read.
+-- that the snapshot does not show. It goes on to the engine. The keys are those of the message, which has none of columns
+-- that the caller may not read, and the rights are the caller's. Keys of several columns that cannot be taken apart, and
+-- those with NULL, are compared as text.
 CREATE FUNCTION local_dsql_engine.is_conflict(state text, message text, detail text, schema_name text, table_name text,
     constraint_name text) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -49,9 +50,13 @@ DECLARE
         WHERE n.nspname = schema_name AND c.relname = table_name);
     names text;
     keys text[];
-    text_of CONSTANT text := 'CASE WHEN (%s) IS NULL THEN ''null'' ELSE format(''%%s'', %s) END';
-    ending text;
-    condition text := 'true';
+    types text[];
+    predicate text := 'true';
+    before text;
+    behind text;
+    told text;
+    given text[];
+    condition text;
     is_visible boolean;
 BEGIN
     IF state = '40001' AND message LIKE 'could not serialize access%' OR state = '40P01' AND message = 'deadlock detected'
@@ -60,25 +65,40 @@ BEGIN
     ELSIF relation IS NULL OR state NOT IN ('23505', '23503') THEN
         RETURN false;
     ELSIF state = '23505' THEN
-        SELECT array_agg(pg_get_indexdef(i.indexrelid, k, true) ORDER BY k),
-            max(coalesce(pg_get_expr(i.indpred, i.indrelid), 'true')) INTO keys, condition
-        FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid, generate_series(1, i.indnkeyatts) k
-        WHERE i.indrelid = relation AND x.relname = constraint_name;
+        SELECT array_agg(pg_get_indexdef(i.indexrelid, a.attnum, true) ORDER BY a.attnum),
+            array_agg(format_type(a.atttypid, NULL) ORDER BY a.attnum),
+            max(coalesce(pg_get_expr(i.indpred, i.indrelid), 'true')) INTO keys, types, predicate
+        FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_attribute a ON a.attrelid = x.oid
+        WHERE i.indrelid = relation AND x.relname = constraint_name AND a.attnum <= i.indnkeyatts;
         names := array_to_string(keys, ', ');
-        ending := ' already exists.';
+        behind := ') already exists.';
     ELSIF message LIKE 'update or delete on table %' THEN
-        SELECT array_agg(quote_ident(a.attname) ORDER BY u.o), string_agg(p.attname, ', ' ORDER BY u.o) INTO keys, names
+        SELECT array_agg(quote_ident(a.attname) ORDER BY u.o), array_agg(format_type(a.atttypid, NULL) ORDER BY u.o),
+            string_agg(p.attname, ', ' ORDER BY u.o) INTO keys, types, names
         FROM pg_constraint k, unnest(k.conkey, k.confkey) WITH ORDINALITY u(child, parent, o), pg_attribute a, pg_attribute p
         WHERE k.conrelid = relation AND k.conname = constraint_name AND a.attrelid = k.conrelid AND a.attnum = u.child
             AND p.attrelid = k.confrelid AND p.attnum = u.parent;
-        ending := format(' is still referenced from table "%s".', table_name);
+        behind := format(') is still referenced from table "%s".', table_name);
     END IF;
     IF keys IS NULL THEN
         RETURN false;
     END IF;
-    EXECUTE format('SELECT EXISTS (SELECT FROM %I.%I WHERE (%s) AND ''Key ('' || $1 || '')=('' || concat_ws('', '', %s) || '')'' || $2 = $3)',
-        schema_name, table_name, condition, (SELECT string_agg(format(text_of, key, key), ', ' ORDER BY o)
-        FROM unnest(keys) WITH ORDINALITY u(key, o))) INTO is_visible USING names, ending, detail;
+    before := 'Key (' || names || ')=(';
+    IF NOT starts_with(detail, before) OR right(detail, length(behind)) <> behind THEN
+        RETURN true;
+    END IF;
+    told := substr(detail, length(before) + 1, length(detail) - length(before) - length(behind));
+    given := CASE WHEN cardinality(keys) = 1 THEN ARRAY[told] ELSE string_to_array(told, ', ') END;
+    IF cardinality(given) = cardinality(keys) AND 'null' <> ALL (given) THEN
+        SELECT string_agg(format('(%s) = %L::%s', key, value, type), ' AND ') INTO condition
+        FROM unnest(keys, given, types) u(key, value, type);
+    ELSE
+        SELECT format('concat_ws('', '', %s) = %L', string_agg(
+            format('CASE WHEN (%s) IS NULL THEN ''null'' ELSE format(''%%s'', %s) END', key, key), ', ' ORDER BY o), told)
+        INTO condition FROM unnest(keys) WITH ORDINALITY u(key, o);
+    END IF;
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I.%I WHERE (%s) AND %s)', schema_name, table_name, predicate, condition)
+    INTO is_visible;
     RETURN NOT is_visible;
 EXCEPTION
     WHEN insufficient_privilege THEN

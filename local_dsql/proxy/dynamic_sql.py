@@ -82,7 +82,9 @@ def judged(sql: str, profile: Profile) -> dict[str, str]:
         if (finding := statement.finding) is not None:
             return {"sqlstate": finding.sqlstate, "message": finding.message, "hint": finding.remedy}
         if not may_be_in_a_body(statement):
-            message = _OF_TRANSACTIONS if statement.transaction else STATEMENT.text.format(node=statement.node)
+            message = (
+                _OF_TRANSACTIONS if statement.transaction else STATEMENT.text.format(node=statement.node)
+            )
             return {"sqlstate": STATEMENT.sqlstate, "message": message, "hint": STATEMENT.remedy}
     waits = any(each.traits.skip_locked or each.traits.nowait for each in statements)
     return {"query": without_lock_waits(sql) if waits else sql}
