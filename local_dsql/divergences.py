@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dsql_dialect.limits import BYTES_PER_ROW, BYTES_PER_VALUE, MEBIBYTE
+from dsql_dialect.limits import BYTES_PER_KEY, BYTES_PER_ROW, BYTES_PER_VALUE, MEBIBYTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +134,11 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "size-of-rows-only",
-        "The size limit of a transaction counts the stored size of rows, without overhead and without index entries.",
-        "How Aurora DSQL counts overhead is not documented.",
-        "A transaction just under the limit may fail on Aurora DSQL.",
+        "The size limit of a transaction counts the stored size of rows, and of the primary keys of rows locked by FOR "
+        "UPDATE in a transaction block, without overhead and without index entries.",
+        "How Aurora DSQL counts overhead is not documented. Of 500 rows of wide text it took 9.93 MiB without a "
+        "secondary index, and 9.11 MiB with four (AWS agent plugins, observed 2026-10-01).",
+        "A transaction just under the limit may fail on Aurora DSQL; the DETAIL of the error has the size that counts.",
     ),
     Divergence(
         "running-statement-outlives-age",
@@ -169,7 +171,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "catalog-shows-proxy",
         "The system catalog shows internal objects of the local database: the schemas local_dsql and "
         "local_dsql_engine, the databases pristine, spare_of_…, snapshot_…, template0 and template1, the roles "
-        "postgres and local_dsql_…, the extension local_dsql, event triggers. pg_dump leaves them out.",
+        "postgres and local_dsql_…, the extension local_dsql, event triggers, the functions local_dsql_… and "
+        "postgres_… of pg_catalog. pg_dump leaves them out.",
         "PostgreSQL's catalog rows are visible to all roles.",
         "A list of schemas has two more; no client can read or change their content. A statement that names one of "
         "these roles fails with 42704, as on Aurora DSQL; a role of such a name cannot be created.",
@@ -185,10 +188,13 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "sizes-of-what-is-sent",
         f"The limits of {BYTES_PER_VALUE // MEBIBYTE} MiB per value and {BYTES_PER_ROW // MEBIBYTE} MiB per row are "
         "checked for values that a client sends, not for values that a query computes; "
-        "the limits on the size of a key and of a view are not checked.",
-        "To measure every row would cost more than the statement, and the key sizes in Aurora DSQL's documentation "
-        "differ from those observed. Values are compressed as in PostgreSQL.",
-        "INSERT … SELECT repeat('x', …) may succeed here and fail on Aurora DSQL with 54000.",
+        f"a key may have 2,704 bytes, not about {BYTES_PER_KEY:,}, in which an index entry has the primary key, too "
+        "(54000 “key size too large”); a view may have any size, a query any temporary space (54000 “query requires "
+        "more than allowed temp space of 131072 KB to execute”).",
+        "To measure every row would cost more than the statement. Values are compressed as in PostgreSQL. The sizes "
+        "are those of one source (AWS agent plugins, observed 2026-10-01), and contradict Aurora DSQL's documentation.",
+        "INSERT … SELECT repeat('x', …) may succeed here and fail on Aurora DSQL with 54000; so may a key of more than "
+        f"{BYTES_PER_KEY:,} bytes, and a view of more than 120 KiB.",
     ),
     Divergence(
         "one-identifier",
@@ -215,17 +221,26 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "primary-key-in-catalog",
-        "The catalog shows a primary key and an index as PostgreSQL has them: PRIMARY KEY (id), USING btree.",
-        "Aurora DSQL shows PRIMARY KEY (id) INCLUDE (all other columns) and the access method btree_index (recorded "
-        "2026-09-16, eu-central-1). PostgreSQL finds its own access method by the name btree.",
-        "A tool that compares schemas sees a difference on Aurora DSQL that it does not see here. `blocks verify` "
-        "ignores it.",
+        "pg_index shows the key columns of a primary key alone. Its definition has INCLUDE (all other columns), and an "
+        "index the access method btree_index, as on Aurora DSQL (recorded 2026-09-16, eu-central-1): in pg_indexes, "
+        "pg_am, pg_get_indexdef() and pg_get_constraintdef().",
+        "PostgreSQL reads pg_index itself: it would look for the other columns in the index.",
+        "A tool that reads the columns of a key from pg_index.indkey may count more of them on Aurora DSQL: "
+        "pg_index.indnkeyatts has the number of keys.",
     ),
     Divergence(
         "repeated-iam-grant",
         "AWS IAM GRANT of a mapping that exists succeeds, AWS IAM REVOKE of one that does not exist, too.",
         "An installer for clusters says that granting again is an error; its SQLSTATE and text are unknown.",
         "Read sys.iam_pg_role_mappings before a grant, as the migrator does.",
+    ),
+    Divergence(
+        "reset-of-all-parameters",
+        "The dialect 2026-11 accepts RESET and TO DEFAULT for every parameter of PostgreSQL, those of SET ROLE, SET "
+        "SESSION AUTHORIZATION and SET TRANSACTION apart.",
+        "One third party saw it for work_mem, statement_timeout and default_statistics_target (MiniStack 1.5.33, "
+        "measured 2026-10-04, eu-central-1).",
+        "RESET of another parameter may fail on Aurora DSQL with 0A000: leave it out, or use RESET ALL.",
     ),
     Divergence(
         "set-config-jit",

@@ -16,15 +16,14 @@ from blocks_cli.migrations import options
 from blocks_cli.migrations.database import under_test
 from blocks_cli.migrations.folder import find_folder
 from blocks_cli.migrations.target import find_target
-from dsql_dialect.profiles import NAMES, NEWEST, profile
+from dsql_dialect.profiles import NAMES, NEWEST, PROFILES, profile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from blocks_cli.json_value import Json
     from blocks_cli.migrations.target_options import TargetOptions
-    from dsql_dialect.migrations.changes import Use
-    from dsql_dialect.rule import Rule
+    from dsql_dialect.migrations.changes import Change, Use
     from local_dsql.conformance.rule_examples import Observation
     from local_dsql.conformance.session import ClusterUnderTest
 
@@ -34,7 +33,7 @@ def dialect() -> None:
     """Compare the SQL dialects with each other, with migrations, and with a cluster.
 
     \b
-      blocks dialect diff portable 2026-09 --migrations migrations/
+      blocks dialect diff 2026-09 2026-11 --migrations migrations/
       blocks dialect probe --endpoint abc.dsql.eu-central-1.on.aws
     """
 
@@ -44,10 +43,8 @@ def dialect() -> None:
     "--against",
     "name",
     type=click.Choice(NAMES),
-    default=NEWEST.name,
-    show_default=True,
     metavar="NAME",
-    help=f"Dialect to compare with: {', '.join(NAMES)}.",
+    help=f"Dialect to compare with: {', '.join(NAMES)} (default: that of a local database, else {NEWEST.name}).",
 )
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="FILE", help="File for the answers (TOML)."
@@ -60,7 +57,7 @@ def dialect() -> None:
 @click.pass_context
 def probe(
     context: click.Context,
-    name: str,
+    name: str | None,
     output: Path | None,
     rules_only: bool,
     yes: bool,
@@ -82,6 +79,7 @@ def probe(
     if target.folder is None and not yes:
         click.confirm(f"Create and drop objects on {target.endpoint}?", abort=True, err=True)
     with under_test(target) as cluster:
+        name = name or _own_dialect(cluster)
         observations = _observations(cluster, name)
         differing = [] if rules_only else _recordings(cluster)
     changed = [each for each in observations if each.differs]
@@ -100,6 +98,10 @@ def probe(
     )
     if number and exit_code:
         context.exit(ExitCode.PENDING)
+
+
+def _own_dialect(cluster: ClusterUnderTest) -> str:
+    return next((each.name for each in PROFILES if each.as_of.isoformat() == cluster.as_of), NEWEST.name)
 
 
 def _observations(cluster: ClusterUnderTest, name: str) -> list[Observation]:
@@ -185,10 +187,11 @@ def _as_json(
 )
 @as_json
 def diff(old: str, new: str, folder: Path | None, as_json: bool) -> None:
-    """Print what a newer dialect accepts, and the work-arounds that it makes unnecessary.
+    """Print what a newer dialect answers otherwise, and the work-arounds that it makes unnecessary.
 
     \b
       blocks dialect diff portable 2026-09 --migrations migrations/
+      blocks dialect diff 2026-09 2026-11
 
     In migrations it finds work-arounds that SQL shows: columns x_id without a foreign key to a table x, generated
     columns with an index, and columns of type json.
@@ -205,33 +208,53 @@ def diff(old: str, new: str, folder: Path | None, as_json: bool) -> None:
             else f"name two of: {', '.join(NAMES)}",
         )
     found = changes(before, after)
-    used = [] if folder is None else uses(find_folder(folder), found)
+    accepted = [each for each in found if each.after is None]
+    others = [each for each in found if each.after is not None]
+    used = [] if folder is None else uses(find_folder(folder), [each.rule for each in accepted])
     if as_json:
-        console.print_json(_diff_json(found, used))
+        console.print_json(_diff_json(accepted, others, used))
         return
-    for change in found:
-        click.echo(f"{change.lifted}  {change.id}: {change.refused}")
-        click.echo(f"            instead of: {change.remedy}")
+    for change in accepted:
+        click.echo(f"{change.since}  {change.rule.id}: {change.rule.refused}")
+        click.echo(f"            instead of: {change.rule.remedy}")
+    for change in others:
+        click.echo(f"{change.since}  {change.rule.id}: {change.rule.refused}")
+        click.echo(f"            {change.after}; before: {change.before or 'accepted'}")
     for use in used:
         click.echo(f"{console.display_path(use.path)}:{use.line}: {use.text}")
-    console.print_message(
-        f"{new} accepts {len(found)} constructs that {old} refuses"
-        + ("" if folder is None else f"; {len(used) or 'no'} work-around{'s' * (len(used) != 1)} found"),
-        "green",
-    )
+    counts = [f"{new} accepts {_constructs(len(accepted))} that {old} refuses"]
+    if others:
+        counts.append(f"{len(others)} {'has' if len(others) == 1 else 'have'} another answer")
+    if folder is not None:
+        counts.append(f"{len(used) or 'no'} work-around{'s' * (len(used) != 1)} found")
+    console.print_message("; ".join(counts), "green")
 
 
-def _diff_json(found: Sequence[Rule], used: Sequence[Use]) -> Json:
-    accepted: Json = [
+def _constructs(number: int) -> str:
+    return f"{number} construct{'s' * (number != 1)}"
+
+
+def _diff_json(accepted: Sequence[Change], others: Sequence[Change], used: Sequence[Use]) -> Json:
+    lifted: Json = [
         {
-            "rule": each.id,
-            "since": str(each.lifted),
-            "example": each.refused,
-            "insteadOf": each.remedy,
+            "rule": each.rule.id,
+            "since": str(each.since),
+            "example": each.rule.refused,
+            "insteadOf": each.rule.remedy,
         }
-        for each in found
+        for each in accepted
+    ]
+    answers: Json = [
+        {
+            "rule": each.rule.id,
+            "since": str(each.since),
+            "example": each.rule.refused,
+            "answer": each.after,
+            "before": each.before or "accepted",
+        }
+        for each in others
     ]
     places: Json = [
         {"rule": each.rule.id, "file": str(each.path), "line": each.line, "text": each.text} for each in used
     ]
-    return {"accepted": accepted, "workArounds": places}
+    return {"accepted": lifted, "otherAnswers": answers, "workArounds": places}

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect.json_tree import walk, words
 from dsql_dialect.migrations.files import SqlFile, read_folder
+from dsql_dialect.parser import parse
 from dsql_dialect.position import Source
 from dsql_dialect.prepass import pieces
 from dsql_dialect.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import date
     from pathlib import Path
 
     from dsql_dialect.position import Position
@@ -47,10 +49,35 @@ class _Column:
     position: Position
 
 
-def changes(before: Profile, after: Profile) -> tuple[Rule, ...]:
-    """Return the rules that refuse in one dialect and no longer in a newer one, in the order of the days."""
-    lifted = (each for each in RULES.values() if after.lifts(each.lifted) and not before.lifts(each.lifted))
-    return tuple(sorted(lifted, key=lambda each: (str(each.lifted), each.id)))
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of the answer to a rule's refused example on the day `since`: SQLSTATE and text, None: accepted."""
+
+    rule: Rule
+    since: date
+    before: str | None
+    after: str | None
+
+
+def changes(before: Profile, after: Profile) -> tuple[Change, ...]:
+    """Return the rules whose examples a newer dialect answers otherwise, in the order of the days."""
+    found = (_change(rule, before, after) for rule in RULES.values())
+    return tuple(sorted(filter(None, found), key=lambda each: (each.since, each.rule.id)))
+
+
+def _change(rule: Rule, before: Profile, after: Profile) -> Change | None:
+    refused, refuses = rule.refuses(before), rule.refuses(after)
+    later = rule.later_answer(after) if refused and refuses and not rule.later_answer(before) else None
+    since = later.since if later is not None else rule.lifted if refused else rule.since
+    if since is None or (later is None and refused == refuses):
+        return None
+    return Change(rule, since, _answer(rule, before), _answer(rule, after))
+
+
+def _answer(rule: Rule, dialect: Profile) -> str | None:
+    """Return the answer of a rule to its refused example."""
+    found = (each for each in parse(rule.refused, dialect).findings if each.rule is rule)
+    return next((f"{each.sqlstate} {each.message}" for each in found), None)
 
 
 def uses(folder: Path, changed: Iterable[Rule]) -> list[Use]:

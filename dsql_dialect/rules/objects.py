@@ -120,7 +120,7 @@ RULES = (
         find=_target_too_high,
         refused="ALTER STATISTICS s SET STATISTICS 101",
         accepted="ALTER STATISTICS s SET STATISTICS 100",
-        source=f"{AGENT_PLUGINS}; MiniStack 1.5.33, measured {MINISTACK_DAY}",
+        source=f"{AGENT_PLUGINS}; MiniStack 1.5.33, measured {MINISTACK_DAY}; AWS dsql-lint 0.2.22",
         since=AGENT_PLUGINS_DAY,
     ),
     refusal(

@@ -155,7 +155,7 @@ RULES = (
         nodes=("VariableSetStmt",),
         find=_reset,
         refused="RESET work_mem",
-        accepted="RESET TIME ZONE",
+        accepted="RESET search_path",
         source=f"text {RECORDED} of SET; that three parameters are accepted: {MINISTACK}",
         lifted=MINISTACK_DAY,
     ),

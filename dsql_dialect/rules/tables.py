@@ -261,8 +261,8 @@ RULES = (
                 and constraint.get("deferrable")
             )
         ),
-        refused="ALTER TABLE a ADD CONSTRAINT c UNIQUE USING INDEX i DEFERRABLE",
-        accepted="ALTER TABLE a ADD CONSTRAINT c UNIQUE USING INDEX i NOT DEFERRABLE",
+        refused="ALTER TABLE a ADD CONSTRAINT c UNIQUE USING INDEX unique_v DEFERRABLE",
+        accepted="ALTER TABLE a ADD CONSTRAINT c UNIQUE USING INDEX unique_v NOT DEFERRABLE",
         source=MINISTACK_UNMARKED,
         since=MINISTACK_DAY,
     ),

@@ -54,6 +54,8 @@ _TABLES = (
     f"CREATE TABLE {SCHEMA}.async (id text PRIMARY KEY)",
     f"CREATE TABLE {SCHEMA}.database (id text PRIMARY KEY)",
     f"CREATE INDEX ASYNC reindex ON {SCHEMA}.mood (id)",
+    f"CREATE UNIQUE INDEX ASYNC unique_v ON {SCHEMA}.a (v)",
+    f"CREATE STATISTICS {SCHEMA}.s ON v, w FROM {SCHEMA}.a",
     f"CREATE FUNCTION {SCHEMA}.f() RETURNS int LANGUAGE sql RETURN 1",
     f"CREATE VIEW {SCHEMA}.v AS SELECT id AS c FROM {SCHEMA}.b",
     f"CREATE SEQUENCE {SCHEMA}.s CACHE 1",
@@ -65,7 +67,13 @@ _MISSING = frozenset({"42P01", "42703", "42704", "42883", "3F000"})
 """SQLSTATEs of a missing object: a server that looks names up first says nothing of the syntax."""
 _WRONG_KIND = "42809"
 """SQLSTATE of an object of another kind, such as a CHECK constraint where a foreign key is named."""
-_REFUSING = frozenset(rule.sqlstate for rule in RULES.values()) - _MISSING - {_WRONG_KIND}
+_REFUSING = (
+    frozenset(
+        answer.sqlstate for rule in RULES.values() for answer in (rule, rule.reworded) if answer is not None
+    )
+    - _MISSING
+    - {_WRONG_KIND}
+)
 """SQLSTATEs with which DSQL refuses SQL that it lacks."""
 
 

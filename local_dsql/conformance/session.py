@@ -34,13 +34,14 @@ class ConformanceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ClusterUnderTest:
-    """The cluster under test: connection string, and whether it is a local cluster.
+    """The cluster under test: connection string, whether it is a local cluster, and the day of a local one's dialect.
 
     The connection string contains a token, so it is in no error and no `repr`.
     """
 
     dsn: str = field(repr=False)
     local: bool
+    as_of: str = ""
 
     @classmethod
     def at(cls, dsn: str) -> ClusterUnderTest:
@@ -48,11 +49,11 @@ class ClusterUnderTest:
         try:
             with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
                 found = connection.execute(
-                    "SELECT 1 FROM pg_namespace WHERE nspname = 'local_dsql'"
+                    "SELECT current_setting('local_dsql.as_of', true) FROM pg_namespace WHERE nspname = 'local_dsql'"
                 ).fetchone()
         except psycopg.Error:
             return cls(dsn, local=False)  # `connect` reports the error
-        return cls(dsn, local=found is not None)
+        return cls(dsn, local=found is not None, as_of="" if found is None else found[0])
 
     @classmethod
     def reached_by(cls, parameters: Callable[[int], Mapping[str, str | int]]) -> ClusterUnderTest:

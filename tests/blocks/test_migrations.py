@@ -61,6 +61,7 @@ def test_fails_for_a_missing_folder(stack: cdk.Stack, tmp_path: Path) -> None:
         DistributedDatabase(stack, "main", migrations=tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 def test_running_the_app_fails_with_the_findings(folder: Path, tmp_path: Path) -> None:
     (folder / "002_start_over.sql").write_text(TRUNCATE, encoding="utf-8")
     (tmp_path / "app.py").write_text(

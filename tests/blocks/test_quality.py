@@ -21,6 +21,8 @@ from blocks.bundling import cache
 from blocks.shared.acknowledgments import REASONS
 from tests.support.every_option import OPTIONS, SPECIAL, build, name_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "construct.md"
 TWO_REGIONS = ("HotelOhio", "HotelVirginia")
@@ -91,7 +93,6 @@ def test_a_warm_cache_needs_no_network(made: Made) -> None:
     assert list((made.folder / "all").glob("asset.*/python/psycopg/__init__.py"))
 
 
-@pytest.mark.slow
 def test_synthesizing_here_gives_the_same_bytes(made: Made, assembly: Path) -> None:
     """Every template and every asset, layers of all targets among them."""
     here = assembly.parent / "same"

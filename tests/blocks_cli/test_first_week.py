@@ -205,6 +205,7 @@ def test_a_certificate_that_is_damaged_while_the_server_runs_is_renewed(used: Sh
         assert used.blocks("status")[0] == ExitCode.OK
 
 
+@pytest.mark.slow
 def test_git_ignores_all_local_files(used: Shell) -> None:
     subprocess.run(["git", "init", "-q", "."], cwd=used.folder, check=True)
     assert used.blocks("verify")[0] == ExitCode.OK
@@ -214,6 +215,7 @@ def test_git_ignores_all_local_files(used: Shell) -> None:
     assert ".blocks" not in told.stdout
 
 
+@pytest.mark.slow
 def test_baseline_follows_a_refused_migration(used: Shell) -> None:
     (used.folder / "migrations" / "002_again.sql").write_text(
         "CREATE TABLE accounts (id uuid PRIMARY KEY);\n"
@@ -276,6 +278,7 @@ def test_a_wrong_region_is_refused_before_the_synth(shell: Shell, region: str) -
     assert "is not a Region name" in err
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_told_and_used_again_later(tmp_path: Path) -> None:
     with LocalCluster(tmp_path) as cluster:
         usual = cluster.status.ports["us-east-1"]
@@ -317,6 +320,7 @@ FUNCTION: dict[str, Json] = {
 }
 
 
+@pytest.mark.slow
 def test_a_deploy_has_the_port_of_its_option(shell: Shell) -> None:
     assembly = HandlerApp(shell.folder).assembly({"S": {"Resources": {"main": CLUSTER}}})
     with socket.create_server(("127.0.0.1", 0)) as free:

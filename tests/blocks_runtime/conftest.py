@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg.errors import SerializationFailure
 
 from blocks_runtime import DistributedDatabase
 from blocks_runtime.contract import Variables
@@ -57,8 +58,18 @@ def function(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in function_environment(cluster).items():
         monkeypatch.setenv(name, value)
     with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
+        while not _has_two_rows(admin):
+            pass  # a session that the test before has cut committed meanwhile
+
+
+def _has_two_rows(admin: psycopg.Connection[tuple[object, ...]]) -> bool:
+    """Give the table its two rows, and return False if another transaction committed a change of it meanwhile."""
+    try:
         admin.execute("DELETE FROM items")
         admin.execute("INSERT INTO items VALUES (1, 100), (2, 100)")
+    except SerializationFailure:
+        return False
+    return True
 
 
 @pytest.fixture

@@ -156,6 +156,7 @@ def test_a_grant_is_made_reduced_moved_and_revoked(office: Office) -> None:
         assert ask(third, "SELECT count(*) FROM orders") == [("2",)]
 
 
+@pytest.mark.slow
 def test_imported_roles_log_in_and_are_replaced(office: Office) -> None:
     office.roles = {"App": "arn:aws:iam::123456789012:role/team/First"}
     office.grants = {"App": Access.READ_WRITE}

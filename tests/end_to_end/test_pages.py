@@ -19,6 +19,7 @@ _CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _COMMAND = re.compile(r"^\$ (.*)\n((?:[^$].*\n)*)", re.MULTILINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["start.md", "multi-region.md"])
 def test_the_app_of_a_page_prints_its_output(tmp_path: Path, page: str) -> None:
     text = (DOCS / page).read_text("utf-8")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 import psycopg
+import pytest
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -91,6 +92,7 @@ def roles(deployment: LocalDeployment) -> int:
     return int(row[0])
 
 
+@pytest.mark.slow
 def test_grants_of_a_later_stack_are_made_and_taken_away(tmp_path: Path) -> None:
     (tmp_path / "migrations").mkdir()
     (tmp_path / "migrations" / "001_orders.sql").write_text(ORDERS, encoding="utf-8")

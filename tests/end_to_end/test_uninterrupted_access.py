@@ -187,8 +187,8 @@ CASES |= {
     "upgrade, fails early": Case((Version(released=True), Version(fails="early"), READ), ROLLBACKS),
     "upgrade, fails late": Case((Version(released=True), Version(fails="late"), READ), ROLLBACKS),
 }
-FAST = {"access", "role, fails late (delete)"}
-"""The runs of `make test`; the others are among the slow tests."""
+FAST = {"access"}
+"""The run of `make test`; the others are among the slow tests."""
 
 RUNS = {
     f"{name}{'' if rollback == 'none' else f' ({rollback})'}": (case.versions, rollback)

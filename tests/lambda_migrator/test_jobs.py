@@ -87,6 +87,7 @@ def test_waits_until_the_deadline() -> None:
     assert course.kept > 1, "the lease must not expire while we wait"
 
 
+@pytest.mark.slow
 @dataclass(frozen=True)
 class Unseen:
     """A job that ends while no migrator looks, and what the next one makes of it."""

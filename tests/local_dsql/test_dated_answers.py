@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from local_dsql import LocalCluster
+from local_dsql.divergences import BY_ID
 from tests.dsql_dialect.dated_answers import ACCEPTED_BY_BOTH, CASES, SETUP
 
 if TYPE_CHECKING:
@@ -67,6 +68,15 @@ def test_a_reset_parameter_keeps_its_default(dated: tuple[str, psycopg.Connectio
         connection.execute("SET work_mem TO DEFAULT")
     assert connection.execute(show).fetchall() == before
     assert connection.execute("SHOW transaction_isolation").fetchall() == [("repeatable read",)]
+
+
+def test_a_parameter_whose_reset_was_not_seen_on_a_cluster(
+    dated: tuple[str, psycopg.Connection[Any]],
+) -> None:
+    assert "reset-of-all-parameters" in BY_ID
+    dialect, connection = dated
+    accepted = answer(connection, "RESET idle_in_transaction_session_timeout") is None
+    assert accepted == (dialect == "2026-11")
 
 
 def test_the_most_columns_of_a_table(dated: tuple[str, psycopg.Connection[Any]]) -> None:

@@ -53,6 +53,7 @@ def test_each_test_has_a_fresh_database(tmp_path: Path) -> None:
     assert "5 passed" in run_tests(tmp_path, TESTS, INI)
 
 
+@pytest.mark.slow
 def test_example_in_the_documentation_runs_as_it_is(tmp_path: Path) -> None:
     _, _, example = inspect.cleandoc(pytest_plugin.__doc__ or "").partition("\n\n")
     lines = [line for line in example.splitlines() if line.startswith("    ") or not line]

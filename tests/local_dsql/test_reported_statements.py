@@ -41,7 +41,47 @@ REPORTS = {
     "the definition of a primary key": Report(
         [TABLE, "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 't_pkey'"],
         ["PRIMARY KEY (id) INCLUDE (name, email)"],
-        "primary-key-in-catalog",
+    ),
+    "the indexes of a table": Report(
+        [TABLE, "SELECT indexdef FROM pg_indexes WHERE tablename = 't' ORDER BY indexname DESC"],
+        [
+            "CREATE UNIQUE INDEX t_pkey ON public.t USING btree_index (id) INCLUDE (name, email)",
+            "CREATE UNIQUE INDEX t_email_key ON public.t USING btree_index (email)",
+        ],
+    ),
+    "the index of a primary key as psql asks for it": Report(
+        [
+            TABLE,
+            "SELECT pg_get_indexdef('t_pkey'::regclass, 0, true) || pg_get_indexdef('t_pkey'::regclass, 1, true)",
+        ],
+        ["CREATE UNIQUE INDEX t_pkey ON t USING btree_index (id) INCLUDE (name, email)id"],
+    ),
+    "a primary key of all columns": Report(
+        [
+            "CREATE TABLE u (a int, b int, PRIMARY KEY (b, a))",
+            "SELECT pg_get_constraintdef(oid, true) FROM pg_constraint WHERE conname = 'u_pkey'",
+        ],
+        ["PRIMARY KEY (b, a)"],
+    ),
+    "a primary key with INCLUDE, a dropped column and an added one": Report(
+        [
+            'CREATE TABLE u (a int, "b)" int, c int, PRIMARY KEY (a) INCLUDE ("b)"))',
+            "ALTER TABLE u DROP COLUMN c",
+            "ALTER TABLE u ADD COLUMN d int",
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'u_pkey'",
+        ],
+        ['PRIMARY KEY (a) INCLUDE ("b)", d)'],
+    ),
+    "an index with names that look like a definition": Report(
+        [
+            'CREATE TABLE " USING btree (" (id int)',
+            'CREATE INDEX ASYNC """ USING btree (" ON " USING btree (" ((id || \' USING btree (\'))',
+            "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'",
+        ],
+        [
+            'CREATE INDEX """ USING btree (" ON public." USING btree (" USING btree_index '
+            "(((id || ' USING btree ('::text)))"
+        ],
     ),
     "the definition of a unique constraint": Report(
         [TABLE, "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 't_email_key'"],
@@ -50,7 +90,6 @@ REPORTS = {
     "the access method of an index": Report(
         [TABLE, "SELECT amname FROM pg_am a JOIN pg_class c ON c.relam = a.oid WHERE relname = 't_pkey'"],
         ["btree_index"],
-        "primary-key-in-catalog",
     ),
     "extensions": Report(["SELECT name FROM pg_available_extensions"], []),
     "schemas": Report(

@@ -81,6 +81,7 @@ def check_load(
     return reached
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["PRIMARY KEY", ""], ids=["key", "no key"])
 def test_a_killed_load_continues_to_exactly_all_rows(project: Project, key: str) -> None:
     kills = [(1, signal.SIGKILL), (9_000, signal.SIGINT)]
@@ -132,6 +133,7 @@ def test_a_load_that_runs_already_is_refused(project: Project) -> None:
     assert "another process runs the same load" in second.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "csv.gz"])
 def test_a_killed_dump_continues_to_the_same_file(project: Project, suffix: str) -> None:
     project.run("CREATE TABLE accounts (n int, id text, note text, PRIMARY KEY (id, n))")

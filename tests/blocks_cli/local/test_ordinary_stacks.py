@@ -119,6 +119,7 @@ def test_custom_resources_of_the_cdk_get_placeholders(tmp_path: Path) -> None:
         later.destroy()
 
 
+@pytest.mark.slow
 def test_a_function_reaches_two_databases(tmp_path: Path, migrations: Path) -> None:
     def make(app: cdk.App) -> None:
         stack = cdk.Stack(app, "S")
@@ -200,6 +201,7 @@ def test_an_imported_cluster_of_the_same_app_needs_no_endpoint(tmp_path: Path, m
 IDENTIFIER = "abcdefghijklmnopqrstuvwxyz"
 
 
+@pytest.mark.slow
 def test_an_imported_cluster_of_another_project(tmp_path: Path, migrations: Path) -> None:
     """The app names the cluster as on AWS; `clusters` says which project has it locally."""
     platform, shop = tmp_path / "platform", tmp_path / "shop"

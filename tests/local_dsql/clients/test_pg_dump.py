@@ -86,7 +86,7 @@ def test_the_objects_of_the_user(dsql: LocalCluster) -> None:
         "CREATE VIEW public.named AS",
         "CREATE SEQUENCE public.numbers",
         "CREATE TABLE public.parts",
-        "CREATE INDEX parts_item ON public.parts USING btree",
+        "CREATE INDEX parts_item ON public.parts USING btree_index",
     ]
     assert "COPY shop.items (id, name, cost, n) FROM stdin;\n1\tone\t1.50\t2\n" in text
     granted = [line for line in commands(text) if line.startswith(("GRANT", "REVOKE"))]

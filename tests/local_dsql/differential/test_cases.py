@@ -39,7 +39,26 @@ def marked(case: Case) -> object:
     return pytest.param(case, marks=marks, id=case.name)
 
 
-@pytest.mark.parametrize("protocol", [Protocol.SIMPLE, Protocol.EXTENDED], ids=lambda each: each.value)
+COMBINATIONS = [
+    pytest.param(
+        suspended,
+        protocol,
+        id=f"{'suspend-always' if suspended else 'as-needed'}-{protocol.value}",
+        marks=marks,
+    )
+    for suspended, protocol, marks in (
+        (False, Protocol.EXTENDED, ()),
+        (True, Protocol.SIMPLE, ()),
+        (False, Protocol.SIMPLE, (pytest.mark.slow,)),
+        (True, Protocol.EXTENDED, (pytest.mark.slow,)),
+    )
+]
+"""Modes and protocols; half of them are slow only because there are so many cases."""
+
+
+@pytest.mark.parametrize(
+    ("suspend_always", "protocol"), COMBINATIONS, indirect=["suspend_always"], scope="session"
+)
 @pytest.mark.parametrize("case", [marked(case) for case in CASES])
 def test_case(case: Case, protocol: Protocol, local: LocalCluster) -> None:
     """Every answer is as expected, and no statement waits."""

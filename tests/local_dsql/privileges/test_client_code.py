@@ -14,6 +14,8 @@ from tests.local_dsql.proxy.raw_client import SYNC, bind, execute, parse
 from tests.local_dsql.raw_endpoint import RawEndpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from local_dsql import LocalCluster
     from tests.local_dsql.differential.wire_session import Answer
 
@@ -112,8 +114,18 @@ ODD = (
 )
 
 
-@pytest.mark.parametrize("place", ["schema", "table", "column", "constraint", "value"])
-@pytest.mark.parametrize("name", ODD)
+PLACES = ("schema", "table", "column", "constraint", "value")
+
+
+def _names_and_places() -> Iterator[object]:
+    """Yield every name in every place; one place of each name is in the usual run, the others are slow."""
+    for number, name in enumerate(ODD):
+        for at, place in enumerate(PLACES):
+            usual = at == number % len(PLACES)
+            yield pytest.param(name, place, marks=() if usual else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("name", "place"), list(_names_and_places()))
 def test_odd_names_change_no_statement(prepared: LocalCluster, name: str, place: str) -> None:
     """A duplicate, real or not shown, a suspended and a doomed transaction: the answers of a usual name."""
     names = {"schema": "plain", "table": "t", "column": "k", "constraint": "u", "value": "v"} | {place: name}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from dsql_dialect.limits import BYTES_PER_VALUE
+from dsql_dialect.limits import BYTES_PER_KEY, BYTES_PER_VALUE
 from local_dsql.divergences import BY_ID
 from local_dsql.proxy import Limits
 from tests.local_dsql.proxy.cluster import Cluster
@@ -91,6 +91,7 @@ def test_index_entries_do_not_count(cluster: Cluster, admin: psycopg.Connection[
         assert rows < limit < rows + value(direct, indexes) - before
 
 
+@pytest.mark.slow
 def test_a_statement_that_runs_outlives_the_age_limit() -> None:
     differs("running-statement-outlives-age")
     cluster = Cluster(limits=Limits(transaction_age=AGE))
@@ -137,6 +138,20 @@ def test_values_that_a_query_computes(admin: psycopg.Connection[Any]) -> None:
     assert refused.value.sqlstate == "54000"
     admin.execute(f"INSERT INTO shown SELECT g, {LONG.format(70_000)} FROM generate_series(1, 1) g")
     assert value(admin, "SELECT pg_column_size(a) FROM shown") > BYTES_PER_VALUE
+
+
+def test_a_key_that_is_larger_than_a_cluster_takes(admin: psycopg.Connection[Any]) -> None:
+    differs("sizes-of-what-is-sent")
+    admin.execute("CREATE INDEX ASYNC ON shown (a)")
+    admin.execute("INSERT INTO shown VALUES (1, %s)", (secrets.token_hex(BYTES_PER_KEY // 2 + 1),))
+    assert value(admin, "SELECT pg_column_size(a) FROM shown") > BYTES_PER_KEY
+
+
+def test_pg_index_has_the_keys_of_a_primary_key_alone(admin: psycopg.Connection[Any]) -> None:
+    differs("primary-key-in-catalog")
+    keys = "SELECT indnatts - indnkeyatts FROM pg_index WHERE indexrelid = 'shown_pkey'::regclass"
+    assert value(admin, keys) == 0
+    assert value(admin, "SELECT pg_get_indexdef('shown_pkey'::regclass)").endswith(" (id) INCLUDE (a, b)")
 
 
 def test_texts_of_our_own(cluster: Cluster) -> None:

@@ -16,6 +16,7 @@ from typing import cast
 
 import psycopg
 from psycopg import generators, pq
+from psycopg.adapt import Transformer
 from psycopg.rows import dict_row
 from psycopg.types.json import JsonDumper
 
@@ -23,6 +24,7 @@ from ...contract import CONNECTION_SECONDS
 from ...errors import ConnectionFailed, DeadlineExceeded, QueryFailed, TransactionAborted
 from ...shared.deadline import earliest
 from ..classification import manual_transaction_control, translate, unknown_commit
+from ..message_size import check_length, may_be_too_long
 from ..read_only import changes_session
 from .primitives import Connection
 
@@ -171,6 +173,8 @@ class AsyncSession:
             return cursor
 
     async def _execute(self, statement: Sql, row_factory: Factory, until: float | None) -> Cursor:
+        if may_be_too_long(statement):
+            self._check_length(statement)
         self._prepare(until)
         cursor = self._cursor
         if row_factory is not self._row_factory:  # setting it makes psycopg look at the last result again
@@ -257,6 +261,13 @@ class AsyncSession:
         self._connection.until = until
         self.statements += 1
 
+    def _check_length(self, statement: Sql) -> None:
+        """Refuse a statement whose messages are too long for the server, before one is sent."""
+        try:
+            check_length(statement, Transformer(self._connection))
+        except psycopg.Error as error:  # a value that cannot be adapted
+            raise self._failure(error, None, statement) from error
+
     def stream(
         self, statement: Sql, row_factory: Factory, until: float | None, size: int
     ) -> AsyncIterator[Any]:
@@ -284,6 +295,8 @@ class AsyncSession:
     async def _arriving(
         self, statement: Sql, row_factory: Factory, until: float | None, size: int
     ) -> AsyncGenerator[Any, None]:
+        if may_be_too_long(statement):
+            self._check_length(statement)
         cursor = psycopg.AsyncRawCursor(self._connection, row_factory=row_factory)
         self._prepare(until)
         arriving = cursor.stream(statement.text, statement.values or None, size=size if _CHUNKED else 1)
