@@ -10,7 +10,7 @@ from dsql_dialect import bodies, classify, details, json_tree, rewrite, template
 from dsql_dialect.definitions import with_definitions
 from dsql_dialect.findings import findings, syntax_finding
 from dsql_dialect.plpgsql.bodies import is_plpgsql
-from dsql_dialect.plpgsql.judge import judge
+from dsql_dialect.plpgsql_bodies import judge
 from dsql_dialect.position import Source
 from dsql_dialect.prepass import Piece, pieces
 from dsql_dialect.rule import Finding
@@ -20,7 +20,7 @@ from dsql_dialect.statement import NO_TRAITS, Kind, Script, Statement
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dsql_dialect.plpgsql.judge import JudgedBody
+    from dsql_dialect.plpgsql_bodies import JudgedBody
     from dsql_dialect.profiles import Profile
     from dsql_dialect.rule import Detector, Hit, Node, Rule
     from dsql_dialect.statement import AsyncJob, Traits

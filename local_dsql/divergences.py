@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dsql_dialect.limits import BYTES_PER_KEY, BYTES_PER_ROW, BYTES_PER_VALUE, MEBIBYTE
+from dsql_dialect.limits import BYTES_PER_KEY, BYTES_PER_ROW, BYTES_PER_VALUE, MEBIBYTE, ROWS_PER_TRANSACTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,9 +279,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "If a procedure has COMMIT or ROLLBACK, a CALL outside of a transaction block is not limited in rows, size and "
         "age, gets no injected conflict, and reports a conflict at a statement, not at its COMMIT.",
         "PostgreSQL runs such a CALL outside of a transaction block only, where the engine cannot hold it back.",
-        "Count the rows of a batch yourself: 3,000 for each COMMIT. After 40001 earlier transactions of the CALL "
-        "stay, here "
-        "as on a cluster.",
+        f"Count the rows of a batch yourself: {ROWS_PER_TRANSACTION:,} for each COMMIT. After 40001 earlier "
+        "transactions of the CALL stay, here as on a cluster.",
     ),
     Divergence(
         "guards-in-prosrc",

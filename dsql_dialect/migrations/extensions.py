@@ -12,7 +12,7 @@ from dsql_dialect.details import TYPE_NAMES
 from dsql_dialect.json_tree import walk, words
 from dsql_dialect.migrations.probe import tree_of
 from dsql_dialect.migrations.rules import EXTENSION_FUNCTION, EXTENSION_TYPE, LATER_FUNCTION
-from dsql_dialect.plpgsql.judge import trees_of_body
+from dsql_dialect.plpgsql_bodies import trees_of_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -16,7 +16,7 @@ class PlpgsqlSyntaxError(Exception):
 
 
 class FragmentKind(enum.Enum):
-    """How PL/pgSQL runs a piece of SQL."""
+    """Kind of a piece of SQL: the way in which PL/pgSQL runs it."""
 
     STATEMENT = "a statement that runs as it is"
     EXPRESSION = "an expression, which runs as SELECT …"
@@ -45,7 +45,7 @@ class Fragment:
 
     @property
     def prefix(self) -> bytes:
-        """What PL/pgSQL puts before the text to run it."""
+        """The word that PL/pgSQL puts before the text to run it."""
         return b"" if self.kind in (FragmentKind.STATEMENT, FragmentKind.CONTROL) else b"SELECT "
 
 
