@@ -65,5 +65,5 @@ def body(root: Node, data: bytes) -> Body | None:
 
 
 def _options(root: Node) -> dict[str, Node]:
-    options = root.get("options", root.get("args", ()))
+    options: list[Node] = root.get("options") or root.get("args") or []
     return {each["DefElem"]["defname"]: each["DefElem"] for each in options}

@@ -20,7 +20,15 @@ _ALLOWED = frozenset({"Select", "Insert", "Update", "Delete", "Call"})
 
 
 def _in_body(
-    rule_id: str, title: str, remedy: str, text: str, sqlstate: str = FEATURE_NOT_SUPPORTED, **more: str
+    rule_id: str,
+    title: str,
+    remedy: str,
+    text: str,
+    *,
+    refused: str,
+    accepted: str,
+    source: str,
+    sqlstate: str = FEATURE_NOT_SUPPORTED,
 ) -> Rule:
     return Rule(
         id=rule_id,
@@ -28,9 +36,11 @@ def _in_body(
         remedy=remedy,
         text=text,
         sqlstate=sqlstate,
+        source=source,
+        refused=refused,
+        accepted=accepted,
         since=PLPGSQL,
         in_body=True,
-        **more,
     )
 
 
