@@ -67,11 +67,6 @@ class Reading:
         return [each for each in self.fragments if each.kind is kind]
 
     @property
-    def ends_transactions(self) -> bool:
-        """Return whether it has COMMIT or ROLLBACK."""
-        return bool(self.of(FragmentKind.CONTROL))
-
-    @property
     def is_dynamic(self) -> bool:
         """Return whether it runs SQL that is in no text: EXECUTE."""
         return bool(self.of(FragmentKind.DYNAMIC))
