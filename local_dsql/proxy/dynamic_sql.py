@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dsql_dialect import Profile
+
+_log = logging.getLogger(__name__)
 
 _PIPE = "execute"
 _READ = 65536
@@ -45,7 +48,8 @@ class DynamicSql:
         path.unlink(missing_ok=True)
         os.mkfifo(path, mode=0o600)
         owner = self._folder.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+        if owner.st_uid != os.geteuid():  # PostgreSQL runs as another user
+            os.chown(path, owner.st_uid, owner.st_gid)
         # Open for writing, too: the end of a question is not the end of the pipe.
         self._pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
         asyncio.get_running_loop().add_reader(self._pipe, self._answer_all)
@@ -64,7 +68,13 @@ class DynamicSql:
         for line in lines:
             process, _, question = line.decode("ascii", "replace").partition(" ")
             if process.isdigit():
-                self._answer(int(process), question)
+                try:
+                    self._answer(int(process), question)
+                except (
+                    OSError,
+                    ValueError,
+                ):  # the backend has ended; if not, it reports that there is no answer
+                    _log.warning("a question about EXECUTE cannot be answered", exc_info=True)
 
     def _answer(self, process: int, question: str) -> None:
         """Write the answer to a question in one step: the database may read the file at any moment."""
@@ -72,6 +82,7 @@ class DynamicSql:
         sql = bytes.fromhex(file.with_suffix(".sql").read_text()).decode()
         new = file.with_suffix(".new")
         new.write_text(question + json.dumps(judged(sql, self._profile)), encoding="utf-8")
+        new.chmod(0o644)  # PostgreSQL may run as another user; the folder is closed to all others
         new.replace(file.with_suffix(".answer"))
 
 
