@@ -71,7 +71,10 @@ def walk(tree: Node, wanted: Set[str]) -> Iterator[tuple[str, Node]]:
                 elif kind is list:
                     stack.append(value)
         else:
-            stack += [each for each in item if type(each) in (dict, list)]
+            for each in item:
+                kind = type(each)
+                if kind is list or (kind is dict and next(iter(each), "") not in _LEAVES):
+                    stack.append(each)
 
 
 def words(names: list[Node]) -> list[str]:

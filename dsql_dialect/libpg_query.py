@@ -206,17 +206,26 @@ _TOKENS = 2 << 3 | 2
 
 
 def _scan_tokens(message: bytes) -> Iterator[tuple[int, int, int]]:
-    at = 0
-    while at < len(message):
+    at, length = 0, len(message)
+    while at < length:
         tag, at = _varint(message, at)
         value, at = _varint(message, at)
         if tag == _TOKENS:
             end = at + value
-            fields = {1: 0, 2: 0, 4: 0}
+            start = stop = kind = 0
             while at < end:
-                field, at = _varint(message, at)
-                fields[field >> 3], at = _varint(message, at)
-            yield fields[1], fields[2], fields[4]
+                field = message[at] >> 3  # the fields of a token have tags of one byte
+                value = message[at + 1]
+                at += 2
+                if value >= 0x80:
+                    value, at = _varint(message, at - 1)
+                if field == 1:
+                    start = value
+                elif field == 2:
+                    stop = value
+                elif field == 4:
+                    kind = value
+            yield start, stop, kind
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
