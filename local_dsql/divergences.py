@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dsql_dialect.limits import BYTES_PER_KEY, BYTES_PER_ROW, BYTES_PER_VALUE, MEBIBYTE, ROWS_PER_TRANSACTION
+from dsql_dialect.profiles import allowed_in
+from dsql_dialect.rules.making import MINISTACK_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +238,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "reset-of-all-parameters",
-        "The dialect 2026-11 accepts RESET and TO DEFAULT for every parameter of PostgreSQL, those of SET ROLE, SET "
-        "SESSION AUTHORIZATION and SET TRANSACTION apart.",
+        f"In {allowed_in(MINISTACK_DAY)} RESET and TO DEFAULT are accepted for every parameter of PostgreSQL, those of "
+        "SET ROLE, SET SESSION AUTHORIZATION and SET TRANSACTION apart.",
         "One third party saw it for work_mem, statement_timeout and default_statistics_target (MiniStack 1.5.33, "
         "measured 2026-10-04, eu-central-1).",
         "RESET of another parameter may fail on Aurora DSQL with 0A000: leave it out, or use RESET ALL.",

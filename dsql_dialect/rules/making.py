@@ -26,9 +26,7 @@ BEFORE = "AWS release notes (the day it was lifted); text in the manner of the r
 MINISTACK_DAY = date(2026, 10, 4)
 MINISTACK = f"one third party alone: notes in MiniStack 1.5.33, measured in eu-central-1 on {MINISTACK_DAY}"
 """Observations of one other project, with their day."""
-MINISTACK_UNMARKED = (
-    "one third party alone: a text in MiniStack 1.5.33, which does not say whether it was measured"
-)
+MINISTACK_UNMARKED = "one third party alone: a text in MiniStack 1.5.33, not marked as measured"
 AGENT_PLUGINS_DAY = date(2026, 10, 1)
 AGENT_PLUGINS = f"AWS agent plugins, limits observed {AGENT_PLUGINS_DAY}"
 

@@ -17,6 +17,8 @@ from blocks_runtime.database.message_size import check_length, may_be_too_long
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from psycopg import abc
+
     from blocks_runtime import DistributedDatabase, Sql
 
 ROOM = BYTES_PER_MESSAGE - 64
@@ -39,7 +41,7 @@ VALUES: dict[str, tuple[object, bool]] = {
 }
 
 
-def transformer() -> Transformer:
+def transformer() -> abc.Transformer:
     own = Transformer()
     own.adapters.register_dumper(dict, psycopg.types.json.JsonDumper)
     return own
@@ -66,7 +68,7 @@ def test_small_statements_are_not_measured() -> None:
 def of_text(length: int) -> Sql:
     """Return a statement of so many characters."""
     query = "SELECT 1 --"
-    return sql(query + "x" * (length - len(query)))  # type: ignore[arg-type]
+    return sql(query + "x" * (length - len(query)))
 
 
 CALLS: dict[str, Callable[[DistributedDatabase, Sql], object]] = {

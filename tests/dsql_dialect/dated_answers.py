@@ -92,7 +92,7 @@ ACCEPTED_BY_BOTH = (
     "CREATE TABLE dated_6 (a varchar(1500), b varchar(1500), UNIQUE (a), UNIQUE (b))",
     "CREATE TABLE dated_7 (a varchar(2000), b varchar(2000), UNIQUE (a) INCLUDE (b))",
 )
-"""What is close to the cases and accepted by both dialects."""
+"""Near misses of the cases."""
 
 LEFT_TO_THE_DATABASE = ("set_config('dsql.' ||", "'o' || 'o'")
 """Parts of statements whose text alone does not decide."""

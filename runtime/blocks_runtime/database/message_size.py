@@ -12,7 +12,7 @@ from ..errors import LimitExceeded
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from psycopg.adapt import Transformer
+    from psycopg.abc import Transformer
 
     from .fragments import Sql
 
