@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dsql_dialect.json_tree import words
-from dsql_dialect.statement import Kind, Traits
+from dsql_dialect.statement import UNKNOWN_WRITES, Kind, Traits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +34,7 @@ _KINDS = (
         ),
         Kind.SESSION,
     )
-    | dict.fromkeys(("VacuumStmt", "CheckPointStmt", "ClusterStmt", "ReindexStmt", "DoStmt"), Kind.UTILITY)
+    | dict.fromkeys(("VacuumStmt", "CheckPointStmt", "ClusterStmt", "ReindexStmt"), Kind.UTILITY)
 )
 """Every other statement changes the catalog."""
 
@@ -65,6 +66,8 @@ WANTED = frozenset({*_WRITES, "onConflictClause", "LockingClause", "FuncCall"})
 def classify(name: str, root: Node, seen: Sequence[tuple[str, Node]]) -> tuple[Kind, Traits]:
     """Return a statement's kind and traits, from its top node and the `WANTED` nodes among all its nodes."""
     kind = _KINDS.get(name, Kind.DDL)
+    if name == "DoStmt" or (name == "CallStmt" and not calls_known_procedure(root)):
+        return Kind.DML, replace(UNKNOWN_WRITES, returns_rows=name == "CallStmt")
     if kind is Kind.TRANSACTION:
         return kind, Traits(transaction=verb(root))
     if kind not in (Kind.QUERY, Kind.DML):
@@ -78,6 +81,11 @@ def classify(name: str, root: Node, seen: Sequence[tuple[str, Node]]) -> tuple[K
         return Kind.QUERY, Traits(returns_rows=True)
     traits = traits_of(seen, returns_rows=rows)
     return (Kind.DML if traits.writes else Kind.QUERY), traits
+
+
+def calls_known_procedure(call: Node) -> bool:
+    """Return whether a CALL is one of DSQL's own procedure, sys.wait_for_job."""
+    return words(call["funccall"]["funcname"]) == ["sys", "wait_for_job"]
 
 
 def traits_of(seen: Iterable[tuple[str, Node]], *, returns_rows: bool = False) -> Traits:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from dsql_dialect import bodies, classify, details, json_tree, rewrite, templates
 from dsql_dialect.definitions import with_definitions
 from dsql_dialect.findings import findings, syntax_finding
+from dsql_dialect.plpgsql.bodies import is_plpgsql
+from dsql_dialect.plpgsql_bodies import judge
 from dsql_dialect.position import Source
 from dsql_dialect.prepass import Piece, pieces
 from dsql_dialect.rule import Finding
@@ -18,9 +20,10 @@ from dsql_dialect.statement import NO_TRAITS, Kind, Script, Statement
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from dsql_dialect.plpgsql_bodies import JudgedBody
     from dsql_dialect.profiles import Profile
     from dsql_dialect.rule import Detector, Hit, Node, Rule
-    from dsql_dialect.statement import AsyncJob
+    from dsql_dialect.statement import AsyncJob, Traits
 
 KEPT_UP_TO = 32_768
 """Characters of a text that is cached. Longer ones are bulk data, seldom sent twice: they would only fill memory."""
@@ -106,26 +109,31 @@ def _judged(source: Source, piece: Piece, profile: Profile, is_body: bool) -> St
         at = source.position(piece.base + (bodies.place(root) or 0))
         found += tuple(replace(each, position=at) for part in body for each in part.findings)
     kind, traits = classify.classify(name, root, seen)
+    judged = _plpgsql(source, piece, name, root, profile, is_body=is_body)
+    if judged is not None:
+        body, found = judged.statements, (*found, *judged.findings)
+        traits = traits if kind is Kind.DDL else replace(judged.traits, returns_rows=False)
     routines = details.routines(seen)
     return Statement(
         text=text,
         position=source.position(piece.start),
         kind=kind,
         node=name.removesuffix("Stmt"),
-        backend_sql=_backend_sql(source, piece, root, seen, body),
+        backend_sql=_backend_sql(source, piece, root, seen, body) if judged is None else judged.backend_sql,
         findings=found,
         traits=traits,
         async_job=None if piece.blank is None else _JOBS.get(name),
-        relations=details.relations(seen).union(*(part.relations for part in body)),
+        relations=details.relations(seen).union(
+            *(part.relations for part in body), () if judged is None else judged.row_types
+        ),
         functions=details.functions(seen).union(*(part.functions for part in body)),
         types=details.types(seen),
         roles=details.roles(name, root) if kind is Kind.DDL else frozenset(),
         new_role=details.new_role(name, root) if kind is Kind.DDL else None,
         has_parameters=details.has_parameters(seen),
         routines=routines,
-        routine_traits=classify.traits_of(seen).joined(*(part.traits for part in body))
-        if routines
-        else NO_TRAITS,
+        routine_traits=_routine_traits(seen, body, judged) if routines else NO_TRAITS,
+        has_plpgsql=judged is not None,
         altered_tables=details.altered_tables(name, root) if kind is Kind.DDL else frozenset(),
         on_conflict=details.on_conflict(root, piece.base - piece.start) if name == "InsertStmt" else None,
         validates=details.validated_constraint(root) if name == "AlterTableStmt" else None,
@@ -154,6 +162,23 @@ def _body(create_function: Node, profile: Profile) -> tuple[Statement, ...]:
     """Return the statements within the body of a SQL function that is written as a string."""
     text = bodies.body(create_function)
     return () if text is None else _parse(text, profile, is_body=True).statements
+
+
+def _plpgsql(
+    source: Source, piece: Piece, name: str, root: Node, profile: Profile, *, is_body: bool
+) -> JudgedBody | None:
+    """Return the body in PL/pgSQL of a statement, None for any other statement, and in a body: it is refused there."""
+    if is_body or not profile.has_plpgsql or not is_plpgsql(name, root):
+        return None
+    return judge(source, piece, root, lambda sql: _parse(sql, profile, is_body=True))
+
+
+def _routine_traits(
+    seen: Sequence[tuple[str, Node]], body: Sequence[Statement], judged: JudgedBody | None
+) -> Traits:
+    """Return the actions of the functions and views that a statement creates."""
+    traits = classify.traits_of(seen)
+    return traits.joined(*(part.traits for part in body)) if judged is None else traits.joined(judged.traits)
 
 
 def _blanked(source: Source, piece: Piece, blank: tuple[int, int]) -> str:

@@ -67,11 +67,11 @@ class Rule:
 
     `title` names the fault, `remedy` the alternative; `text` is DSQL's own message, a format string filled by the hit;
     `source` cites an observation of the refusal; `lifted` is the day since which DSQL accepts the construct (None: it
-    still refuses), `since` the first day on which the refusal was seen (None: every dialect has it), and `reworded` a
-    later answer. `find` looks at the parse-tree nodes named in `nodes`. `refused` and `accepted` are an example and
-    its near miss. Of several refusals of a statement DSQL answers with that of the lowest `precedence`,
-    and among these with the first in the text. `remedy_in_migration` is given where the migrator refuses what `remedy`
-    advises.
+    still refuses), `since` the first day on which the refusal was seen, or of what it is about (None: every dialect has
+    it), and `reworded` a later answer. `find` looks at the parse-tree nodes named in `nodes`. `refused` and `accepted`
+    are an example and its near miss. Of several refusals of a statement DSQL answers with that of the lowest
+    `precedence`, and among these with the first in the text. `remedy_in_migration` is given where the migrator refuses
+    what `remedy` advises. `in_body` is true for what no node shows, and the reader of PL/pgSQL bodies finds.
     """
 
     id: str
@@ -90,6 +90,7 @@ class Rule:
     scope: Scope = Scope.STATEMENT
     precedence: int = 0
     remedy_in_migration: str = ""
+    in_body: bool = False
 
     def refuses(self, profile: Profile) -> bool:
         """Return whether the construct is refused in a dialect."""

@@ -117,6 +117,9 @@ class Traits:
 NO_TRAITS = Traits()
 """The traits of a statement that neither reads nor writes rows."""
 
+UNKNOWN_WRITES = Traits(inserts=True, updates=True, deletes=True, for_update=True, for_key_share=True)
+"""The traits of a statement that may do anything to rows."""
+
 _INHERITED = (
     *(
         "inserts",
@@ -139,7 +142,8 @@ class Statement:
 
     `text` is without its semicolon. `node` is PostgreSQL's name for the statement without `Stmt` (`Truncate`), `Iam`
     for AWS IAM, and empty where the text is no SQL. The first of `findings` is DSQL's answer. `backend_sql` is the text
-    that PostgreSQL can run: as long as `text`, with ASYNC, NOWAIT and SKIP LOCKED blanked; empty for AWS IAM.
+    that PostgreSQL can run: as long as `text`, with ASYNC, NOWAIT and SKIP LOCKED blanked; empty for AWS IAM. A body in
+    PL/pgSQL has the guards of the local database in it (`plpgsql.guards`), so that text is longer.
 
     Names are in lower case and without schema. `relations` and `functions` are all that the text mentions, those in
     the body of a function included; `types` those outside of it. `roles` are those that a statement on roles, owners or
@@ -148,7 +152,7 @@ class Statement:
     `routines` are the functions and views that it creates, `routine_traits` the actions of these when they are used.
     `altered_tables` are those whose columns or constraints a DDL statement makes or changes; None: unknown ones.
     `parameter` is that of SET, RESET or SHOW, in lower case. `sets_for_transaction` is true where the parameters that
-    it sets last until COMMIT, `read_only` for BEGIN … READ ONLY.
+    it sets last until COMMIT, `read_only` for BEGIN … READ ONLY, `has_plpgsql` where it has a body in PL/pgSQL.
     """
 
     text: str
@@ -174,11 +178,17 @@ class Statement:
     parameter: str | None = None
     sets_for_transaction: bool = False
     read_only: bool = False
+    has_plpgsql: bool = False
 
     @property
     def finding(self) -> Finding | None:
         """The refusal that DSQL would answer with, or None."""
         return self.findings[0] if self.findings else None
+
+    @property
+    def parsed_sql(self) -> str:
+        """The SQL that PostgreSQL's parser has read, as long as `text`: without ASYNC, and without guards in bodies."""
+        return self.text if self.has_plpgsql else self.backend_sql
 
     @property
     def is_unreadable(self) -> bool:
@@ -281,6 +291,11 @@ class Statement:
     def outside_transaction(self) -> bool:
         """Return whether DSQL runs it outside a transaction block only (CALL sys.wait_for_job, ANALYZE)."""
         return self.kind is Kind.CALL or self.node == "Vacuum"
+
+    @property
+    def calls_procedure(self) -> bool:
+        """Return whether it calls a procedure of a client."""
+        return self.node == "Call" and self.kind is not Kind.CALL
 
     def without_unique(self) -> str:
         """Return `backend_sql` without the word UNIQUE of CREATE UNIQUE INDEX, unchanged where there is none."""

@@ -82,6 +82,14 @@ def _function(probe: Probe) -> Sql:
     if isinstance(arguments, list):
         name = f"{quote_identifier(str(probe['schema']))}.{quote_identifier(str(probe['name']))}"
         signature = f"{name}({', '.join(map(str, arguments))})"
+        body = probe.get("body")
+        if body is not None:  # the server prints it as it was written
+            return sql(
+                "SELECT 1 FROM pg_proc p WHERE p.oid = to_regprocedure({signature}) "
+                "AND strpos(pg_get_functiondef(p.oid), {body}) > 0",
+                signature=signature,
+                body=body,
+            )
         return sql("SELECT 1 WHERE to_regprocedure({signature}) IS NOT NULL", signature=signature)
     return sql(
         "SELECT 1 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "

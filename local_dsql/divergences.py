@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dsql_dialect.limits import BYTES_PER_KEY, BYTES_PER_ROW, BYTES_PER_VALUE, MEBIBYTE
+from dsql_dialect.limits import BYTES_PER_KEY, BYTES_PER_ROW, BYTES_PER_VALUE, MEBIBYTE, ROWS_PER_TRANSACTION
 from dsql_dialect.profiles import allowed_in
 from dsql_dialect.rules.making import MINISTACK_DAY
 
@@ -258,6 +258,56 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "PostgreSQL cannot make in place as one of all index entries; ComputeDPU is left out.",
         "DSQL's storage format is not documented, and ComputeDPU is the time of its query processors.",
         "Compare variants of a workload and set budgets; the bill is in CloudWatch.",
+    ),
+    Divergence(
+        "plpgsql-unknown",
+        "PL/pgSQL is taken as AWS's page describes it in general. Accepted without a recording: EXCEPTION, "
+        "cursors, EXECUTE, "
+        "and DROP, GRANT and COMMENT of procedures. Refused: DDL, SET, LOCK, COPY, MERGE, EXPLAIN and DO within a "
+        "body, "
+        "COMMIT in a function or in DO, procedures in SQL, ALTER PROCEDURE, and trigger functions.",
+        "No cluster with PL/pgSQL is recorded; AWS's page names functions, procedures, CALL and DO, and says that "
+        "COMMIT "
+        "and ROLLBACK work in procedures.",
+        "Try bodies that use more on a cluster, and expect other messages.",
+    ),
+    Divergence(
+        "limit-at-statement-end",
+        "A statement whose functions exceed the row limit fails when it ends, so no handler in a body sees the error.",
+        "The rows are counted in PostgreSQL's log.",
+        "Whether a cluster raises the error within the loop, where a handler catches it, is unknown; do not rely "
+        "on it.",
+    ),
+    Divergence(
+        "procedure-runs-alone",
+        "If a procedure has COMMIT or ROLLBACK, a CALL outside of a transaction block is not limited in rows, size and "
+        "age, gets no injected conflict, and reports a conflict at a statement, not at its COMMIT.",
+        "PostgreSQL runs such a CALL outside of a transaction block only, where the engine cannot hold it back.",
+        f"Count the rows of a batch yourself: {ROWS_PER_TRANSACTION:,} for each COMMIT. After 40001 earlier "
+        "transactions of the CALL stay, here as on a cluster.",
+    ),
+    Divergence(
+        "guards-in-prosrc",
+        "pg_proc.prosrc of a function in PL/pgSQL with EXECUTE or EXCEPTION has more text, between /*local_dsql<*/ and "
+        "/*local_dsql>*/. pg_get_functiondef() has not; a dump with it can be restored here.",
+        "EXECUTE asks the proxy whether the dialect accepts its value, and a handler lets conflicts through that DSQL "
+        "reports at COMMIT.",
+        "Read bodies with pg_get_functiondef().",
+    ),
+    Divergence(
+        "keys-of-handlers-as-text",
+        "A handler of unique_violation does not run if a key of several columns has a value with a comma and a "
+        "space, or "
+        "NULL, that is equal to the key in the table, and has another text, such as 1.0 and 1.00.",
+        "The message of PostgreSQL has the key as text, and the handler must run only for rows that the snapshot "
+        "shows.",
+        "The statement fails with 23505, or 40001 at COMMIT. INSERT … ON CONFLICT has no such limit.",
+    ),
+    Divergence(
+        "cursor-lost-at-suspension",
+        "A cursor that a function has left open is gone if another session needs a row of the transaction meanwhile.",
+        "The transaction is suspended by ROLLBACK TO SAVEPOINT, which closes cursors opened since.",
+        "Fetch from a cursor in the body that opens it.",
     ),
     Divergence(
         "texts-unknown",

@@ -39,6 +39,8 @@ _OUT_OF_PLACE = {
 
 _OF_PARAMETERS = frozenset({"VariableSet", "VariableShow"})
 _OUT_OF_PLACE_AS_ACCEPTED = {Kind.UTILITY: rules.UTILITY, Kind.CALL: rules.CALL}
+_UNSEEN = {"Do": rules.DO, "Call": rules.CALL_PROCEDURE}
+"""Statements that change rows, but not as a migration does: by their node."""
 _START = Position(0, 1, 1)
 
 
@@ -81,13 +83,16 @@ class Names:
 
     defined: frozenset[str]
     roles: frozenset[str]
+    procedures: frozenset[str] = frozenset()
     primary_keys: PrimaryKeys = field(default_factory=PrimaryKeys)
 
     @classmethod
     def of(cls, files: Iterable[ReadFile]) -> Names:
         """Return the names that files define together."""
         statements = [each for file in files for each in file.script.statements if not each.is_unreadable]
-        return cls(extensions.defined(statements), roles.created(statements))
+        return cls(
+            extensions.defined(statements), roles.created(statements), extensions.procedures(statements)
+        )
 
 
 def faults_in_folder(files: Sequence[ReadFile]) -> Iterator[MigrationFinding]:
@@ -163,7 +168,7 @@ def _misplaced(file: ReadFile, statement: Statement) -> Iterator[MigrationFindin
             yield _fault(file, at, rules.UNNAMED_INDEX, **remedies.index_name(statement))
     if statement.findings:
         return
-    rule = (_OUT_OF_PLACE | _OUT_OF_PLACE_AS_ACCEPTED).get(statement.kind)
+    rule = (_OUT_OF_PLACE | _OUT_OF_PLACE_AS_ACCEPTED).get(statement.kind) or _UNSEEN.get(statement.node)
     if rule is rules.QUERY and "setval" in statement.functions:
         yield _fault(file, at, rules.SETVAL, **remedies.sequence_value(statement))
     elif rule is not None:
@@ -182,7 +187,7 @@ def _unknown(file: ReadFile, statement: Statement, names: Names) -> Iterator[Mig
         yield _fault(file, place, rule, name=name)
     for role in () if statement.findings else roles.unknown(statement, names.roles):
         yield _fault(file, statement.position, rules.UNKNOWN_ROLE, name=role)
-    if (commented := extensions.commented(statement)) is not None:
+    if (commented := extensions.commented(statement, names.procedures)) is not None:
         kind, name = commented
         yield _fault(file, statement.position, rules.MISSING_OBJECT, kind=kind, name=name)
     if names.primary_keys.drops(statement):
@@ -198,7 +203,7 @@ def _places(file: ReadFile, statement: Statement, offsets: Sequence[int]) -> lis
     """Return the places of byte offsets in a statement."""
     if not offsets:
         return []
-    begin, within = statement.position.offset, Source(statement.backend_sql)
+    begin, within = statement.position.offset, Source(statement.parsed_sql)
     return [file.source.at(begin + within.characters(each)) for each in offsets]
 
 

@@ -12,6 +12,7 @@ from dsql_dialect.details import TYPE_NAMES
 from dsql_dialect.json_tree import walk, words
 from dsql_dialect.migrations.probe import tree_of
 from dsql_dialect.migrations.rules import EXTENSION_FUNCTION, EXTENSION_TYPE, LATER_FUNCTION
+from dsql_dialect.plpgsql_bodies import trees_of_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -89,13 +90,21 @@ def missing(statement: Statement, known: frozenset[str]) -> Iterator[tuple[int, 
     if not (statement.types & _TYPES or statement.functions & _RULES.keys()):
         return  # without a second reading, which would take most of the time
     name, root = tree_of(statement)
-    for key, node in walk({name: root}, TYPE_NAMES | {"FuncCall"}):
+    yield from _missing_in({name: root}, known)
+    if statement.has_plpgsql:
+        for tree, place in trees_of_body(root, statement.text.encode()):
+            yield from ((place(at), rule, called) for at, rule, called in _missing_in(tree, known))
+
+
+def _missing_in(tree: Node, known: frozenset[str]) -> Iterator[tuple[int, Rule, str]]:
+    for key, node in walk(tree, TYPE_NAMES | {"FuncCall"}):
         of_function = key == "FuncCall"
         called = _name(node.get("funcname" if of_function else "names", ()))
         if called not in known and called in (_RULES if of_function else _TYPES):
             yield node.get("location", 0), _RULES[called] if of_function else EXTENSION_TYPE, called
 
 
+_PROCEDURE = "procedure"
 _COMMENTED: Mapping[str, str] = {
     "OBJECT_EXTENSION": "extension",
     "OBJECT_TRIGGER": "trigger",
@@ -108,19 +117,32 @@ _COMMENTED: Mapping[str, str] = {
     "OBJECT_FDW": "foreign-data wrapper",
     "OBJECT_PUBLICATION": "publication",
     "OBJECT_SUBSCRIPTION": "subscription",
-    "OBJECT_PROCEDURE": "procedure",
+    "OBJECT_PROCEDURE": _PROCEDURE,
     "OBJECT_AGGREGATE": "aggregate",
 }
 """Kinds of objects whose CREATE is refused, with their names; a dump comments on what it creates."""
 
 
-def commented(statement: Statement) -> tuple[str, str] | None:
-    """Return kind and name of the object of a COMMENT that cannot exist, or None."""
+def procedures(statements: Iterable[Statement]) -> frozenset[str]:
+    """Return the names of the procedures that statements create, and a dialect accepts."""
+    return frozenset(
+        name
+        for statement in statements
+        if statement.node == "CreateFunction" and not statement.findings
+        for name in _made([statement])
+        if tree_of(statement)[1].get("is_procedure")
+    )
+
+
+def commented(statement: Statement, procedures: frozenset[str]) -> tuple[str, str] | None:
+    """Return kind and name of the object of a COMMENT that cannot exist, or None; `procedures` are those there are."""
     if statement.node != "Comment":
         return None
     _, root = tree_of(statement)
     kind = _COMMENTED.get(root["objtype"])
-    return None if kind is None else (kind, _last_name(root["object"]))
+    if kind is None or (kind == _PROCEDURE and _last_name(root["object"]) in procedures):
+        return None
+    return kind, _last_name(root["object"])
 
 
 def _last_name(named: Node) -> str:

@@ -1,7 +1,7 @@
 """Probes of DDL statements: the effect to look for in the catalog, and whether running the statement twice is safe.
 
 A probe is a dictionary: `object` (a kind of object), its `schema`, `table` and `name`, and whether it is `present`
-after the statement.
+after the statement. That of a function in PL/pgSQL has its `body`: one of the same name may be another's.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from blocks_runtime.contract import ADMIN_ROLE
 from dsql_dialect import libpg_query
 from dsql_dialect.json_tree import unwrap, words
 from dsql_dialect.migrations.names import DEFAULT_SCHEMA
+from dsql_dialect.plpgsql.bodies import PLPGSQL, language, text_of_body
 from dsql_dialect.type_names import shown
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _KINDS = {
     "OBJECT_DOMAIN": "domain",
     "OBJECT_TYPE": "domain",
     "OBJECT_FUNCTION": "function",
+    "OBJECT_PROCEDURE": "function",
     "OBJECT_ROUTINE": "function",
     "OBJECT_STATISTIC_EXT": "statistics",
     "OBJECT_SCHEMA": "schema",
@@ -85,7 +87,7 @@ def _harmless(command: Node) -> bool:
 
 def tree_of(statement: Statement) -> tuple[str, Node]:
     """Return the name and the content of a statement's node in PostgreSQL's parse tree."""
-    return unwrap(libpg_query.parse(statement.backend_sql.encode())[0]["stmt"])
+    return unwrap(libpg_query.parse(statement.parsed_sql.encode())[0]["stmt"])
 
 
 def _relation(kind: str, relation: Node, *, present: bool = True) -> Probe:
@@ -133,7 +135,9 @@ def _function(root: Node) -> Probe | None:
         return None
     parameters = (each["FunctionParameter"] for each in root.get("parameters", ()))
     inputs = [each for each in parameters if each["mode"] not in ("FUNC_PARAM_OUT", "FUNC_PARAM_TABLE")]
-    return _named("function", words(root["funcname"]), arguments=[shown(each["argType"]) for each in inputs])
+    arguments: Json = [shown(each["argType"]) for each in inputs]
+    found = _named("function", words(root["funcname"]), arguments=arguments)
+    return found if language(root) != PLPGSQL else found | {"body": text_of_body(root)}
 
 
 def _statistics(root: Node) -> Probe | None:

@@ -164,6 +164,23 @@ CALL = _rule(
     refused="CALL sys.wait_for_job('abc')",
     accepted="CREATE INDEX ASYNC a_id ON a (id)",
 )
+DO = _rule(
+    "do-in-migration",
+    "DO in a migration",
+    "Write its statements by themselves; what needs a loop or a condition belongs into the application, or into a "
+    "function that an INSERT … SELECT calls.",
+    "after an interruption nothing shows what a block has done",
+    refused="DO $$ BEGIN UPDATE a SET id = 2; END $$",
+    accepted="UPDATE a SET id = 2",
+)
+CALL_PROCEDURE = _rule(
+    "procedure-in-migration",
+    "CALL of a procedure in a migration",
+    "Write the statements of the procedure in its place, or call it from the application.",
+    "a procedure may COMMIT, so that it and its journal entry are not one transaction",
+    refused="CALL fill()",
+    accepted="INSERT INTO a VALUES (1)",
+)
 UNNAMED_INDEX = _rule(
     "unnamed-index",
     "CREATE INDEX without a name in a migration",
@@ -305,7 +322,20 @@ RULES = (
         DDL_BESIDE_DML,
         TRANSACTION_CONTROL,
     ),
-    *(SESSION, QUERY, SETVAL, UTILITY, CALL, UNNAMED_INDEX, COPY, PARAMETER, PSQL_COMMAND, DOWN_SECTION),
+    *(
+        SESSION,
+        QUERY,
+        SETVAL,
+        UTILITY,
+        CALL,
+        DO,
+        CALL_PROCEDURE,
+        UNNAMED_INDEX,
+        COPY,
+        PARAMETER,
+        PSQL_COMMAND,
+        DOWN_SECTION,
+    ),
     *(
         EXTENSION_TYPE,
         EXTENSION_FUNCTION,

@@ -18,6 +18,7 @@ from dsql_dialect.rules import (
     indexes,
     objects,
     queries,
+    routine_bodies,
     sequences,
     settings,
     statements,
@@ -46,7 +47,7 @@ __all__ = [
 
 _FILES = (
     *(core, grammar, statements, transactions, settings, tables, types, sequences, alter),
-    *(indexes, functions, objects, grants, queries),
+    *(indexes, functions, routine_bodies, objects, grants, queries),
 )
 
 RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for file in _FILES for rule in file.RULES})

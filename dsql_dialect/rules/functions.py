@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dsql_dialect.bodies import atomic, body, place, statements
-from dsql_dialect.json_tree import words
+from dsql_dialect.classify import calls_known_procedure
 from dsql_dialect.libpg_query import SqlSyntaxError
+from dsql_dialect.plpgsql.bodies import PLPGSQL as PLPGSQL_LANGUAGE
+from dsql_dialect.plpgsql.bodies import language
+from dsql_dialect.profiles import PLPGSQL
 from dsql_dialect.rule import Hit
-from dsql_dialect.rules.making import BY_NODE, GUIDE, options, refusal, unsupported, where
+from dsql_dialect.rules.making import BY_NODE, GUIDE, RECORDED, options, refusal, unsupported, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dsql_dialect.rule import Node
 
+_LINTED_PROCEDURE = "AWS dsql-lint, statements refused by a live cluster in August 2026"
 _IN_THE_APPLICATION = "Do the work in the application, in the transaction that changes the rows."
-_KNOWN_PROCEDURES = ("wait_for_job",)
 
 
-def _other_language(node: Node) -> Iterator[Hit]:
+def _language(node: Node, *, plpgsql: bool) -> Iterator[Hit]:
+    """Yield the language of a function that is not SQL: PL/pgSQL, or any other."""
     for option in options(node):
         if option["defname"] == "language" and not node.get("is_procedure"):
             language = option["arg"]["String"].get("sval", "")
-            if language.lower() != "sql":
+            if language.lower() != "sql" and (language.lower() == PLPGSQL_LANGUAGE) == plpgsql:
                 yield Hit(option.get("location"), values={"language": language})
+
+
+def _is_procedure(node: Node, *, plpgsql: bool) -> bool:
+    return bool(node.get("is_procedure")) and (language(node) == PLPGSQL_LANGUAGE) == plpgsql
 
 
 _IN_A_BODY = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "ReturnStmt"})
@@ -42,11 +51,6 @@ def _other_statement_in_body(node: Node) -> Iterator[Hit]:
             yield Hit(place(node), values={"node": name.removesuffix("Stmt")})
 
 
-def _unknown_procedure(node: Node) -> bool:
-    names = words(node["funccall"]["funcname"])
-    return names[-1] not in _KNOWN_PROCEDURES or names[:-1] != ["sys"]
-
-
 def _subquery(node: Node) -> Iterator[Hit]:
     for argument in node["funccall"].get("args", ()):
         if "SubLink" in argument:
@@ -60,9 +64,21 @@ RULES = (
         f"Write the function with LANGUAGE sql. {_IN_THE_APPLICATION}",
         text="CREATE FUNCTION with language {language} not supported",
         nodes=("CreateFunctionStmt",),
-        find=_other_language,
+        find=partial(_language, plpgsql=True),
         refused="CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$",
         accepted="CREATE FUNCTION plpgsql() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$",
+        lifted=PLPGSQL,
+    ),
+    refusal(
+        "function-other-language",
+        "Function in a language other than SQL and PL/pgSQL",
+        f"Write the function with LANGUAGE sql or plpgsql. {_IN_THE_APPLICATION}",
+        text="CREATE FUNCTION with language {language} not supported",
+        nodes=("CreateFunctionStmt",),
+        find=partial(_language, plpgsql=False),
+        refused="CREATE FUNCTION f() RETURNS int LANGUAGE plpython3u AS $$ return 1 $$",
+        accepted="CREATE FUNCTION plpython3u() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$",
+        source=f"the text for plpgsql, {RECORDED}",
     ),
     refusal(
         "create-procedure",
@@ -70,10 +86,22 @@ RULES = (
         f"Write a function with LANGUAGE sql. {_IN_THE_APPLICATION}",
         text="PROCEDURE is not supported",
         nodes=("CreateFunctionStmt",),
-        find=where(lambda node: node.get("is_procedure"), "PROCEDURE"),
+        find=where(partial(_is_procedure, plpgsql=True), "PROCEDURE"),
+        refused="CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN PERFORM 1; END $$",
+        accepted="CREATE FUNCTION procedure() RETURNS int LANGUAGE sql RETURN 1",
+        source=_LINTED_PROCEDURE,
+        lifted=PLPGSQL,
+    ),
+    refusal(
+        "procedure-language",
+        "Procedure in a language other than PL/pgSQL",
+        f"Write the procedure with LANGUAGE plpgsql, or a function with LANGUAGE sql. {_IN_THE_APPLICATION}",
+        text="PROCEDURE is not supported",
+        nodes=("CreateFunctionStmt",),
+        find=where(partial(_is_procedure, plpgsql=False), "PROCEDURE"),
         refused="CREATE PROCEDURE p() LANGUAGE sql AS $$ SELECT 1 $$",
         accepted="CREATE FUNCTION procedure() RETURNS int LANGUAGE sql RETURN 1",
-        source="AWS dsql-lint, statements refused by a live cluster in August 2026",
+        source=f"{_LINTED_PROCEDURE}; AWS's page on PL/pgSQL names procedures in PL/pgSQL alone",
     ),
     refusal(
         "function-body",
@@ -121,6 +149,7 @@ RULES = (
         refused="DO $$ BEGIN PERFORM 1; END $$",
         accepted="INSERT INTO a VALUES (1) ON CONFLICT DO NOTHING",
         source=BY_NODE,
+        lifted=PLPGSQL,
     ),
     refusal(
         "call",
@@ -129,10 +158,11 @@ RULES = (
         remedy_in_migration="Write the statements of the procedure in its place.",
         text="unsupported statement: Call",
         nodes=("CallStmt",),
-        find=where(_unknown_procedure),
+        find=where(lambda node: not calls_known_procedure(node)),
         refused="CALL p()",
         accepted="CALL sys.wait_for_job('abc')",
         source=GUIDE,
+        lifted=PLPGSQL,
     ),
     refusal(
         "call-subquery",

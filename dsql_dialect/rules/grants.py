@@ -6,8 +6,9 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from dsql_dialect.classify import truth
+from dsql_dialect.profiles import PLPGSQL
 from dsql_dialect.rule import Hit
-from dsql_dialect.rules.making import BEFORE, BY_NODE, GUIDE, options, refusal
+from dsql_dialect.rules.making import BEFORE, BY_NODE, GUIDE, RECORDED, options, refusal
 from dsql_dialect.rules.settings import is_settable
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ def _verb(node: Node) -> str:
 
 
 def _object(node: Node) -> Iterator[Hit]:
-    if node.get("objtype") not in _GRANTABLE:
+    if node.get("objtype") not in (*_GRANTABLE, "OBJECT_PROCEDURE"):
+        yield Hit(words=("ON",), values={"verb": _verb(node)})
+
+
+def _procedure(node: Node) -> Iterator[Hit]:
+    if node.get("objtype") == "OBJECT_PROCEDURE":
         yield Hit(words=("ON",), values={"verb": _verb(node)})
 
 
@@ -78,6 +84,18 @@ RULES = (
         find=_object,
         refused="GRANT CONNECT ON DATABASE postgres TO app",
         accepted="GRANT SELECT ON database TO app",
+    ),
+    refusal(
+        "grant-procedure",
+        "GRANT or REVOKE on a procedure",
+        "Delete the statement.",
+        text="unsupported object in {verb}",
+        nodes=("GrantStmt",),
+        find=_procedure,
+        refused="GRANT EXECUTE ON PROCEDURE p TO app",
+        accepted="GRANT EXECUTE ON FUNCTION p TO app",
+        source=f"unknown since dialects have procedures, and accepted then; before, {RECORDED}",
+        lifted=PLPGSQL,
     ),
     refusal(
         "grant-schema-public",

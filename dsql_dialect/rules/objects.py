@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from dsql_dialect.profiles import PLPGSQL
 from dsql_dialect.rule import Hit
 from dsql_dialect.rules.making import (
     AGENT_PLUGINS,
@@ -46,7 +47,7 @@ _HIGHEST_TARGET = 100
 
 def _not_droppable(node: Node) -> bool:
     no_op = node["removeType"] == "OBJECT_TRIGGER" and node.get("missing_ok")
-    return node["removeType"] not in _DROPPED and not no_op
+    return node["removeType"] not in (*_DROPPED, "OBJECT_PROCEDURE") and not no_op
 
 
 def _target_too_high(node: Node) -> Iterator[Hit]:
@@ -142,6 +143,18 @@ RULES = (
         find=where(_not_droppable),
         refused="DROP TYPE IF EXISTS t",
         accepted="DROP TRIGGER IF EXISTS t ON a",
+    ),
+    refusal(
+        "drop-procedure",
+        "DROP PROCEDURE is not supported",
+        "Delete the statement.",
+        text="unsupported object in DROP statement",
+        nodes=("DropStmt",),
+        find=where(lambda node: node["removeType"] == "OBJECT_PROCEDURE"),
+        refused="DROP PROCEDURE p",
+        accepted="DROP FUNCTION p",
+        source=f"unknown since dialects have procedures, and accepted then; before, {RECORDED}",
+        lifted=PLPGSQL,
     ),
     refusal(
         "drop-index-concurrently",

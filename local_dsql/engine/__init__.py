@@ -91,6 +91,7 @@ Modules, from bottom to top. A module imports only modules above it in this list
     doomed             statements of a doomed transaction
     execute            a statement in an open transaction
     autocommit         a statement in autocommit
+    procedures         a CALL of a procedure that may COMMIT
     commit_preview     the changes of a COMMIT for fault injection
     commit             conflict check and COMMIT
     exchanges          usual writes, BEGIN and COMMIT in one request without a task

@@ -30,6 +30,7 @@ class Finding(Enum):
     NOTHING_NEWER = "no row was committed into the table since the snapshot"
     VISIBLE = "the snapshot shows the row that is in the way"
     BY_SNAPSHOT = "PostgreSQL makes this check on the snapshot itself"
+    RAISED = "a function of a client has raised it"
     OWN_ROWS = "rows of the statement are in each other's way"
 
 

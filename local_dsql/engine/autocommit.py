@@ -19,6 +19,7 @@ from local_dsql.engine.errors import (
     ROW_LIMIT,
     SERIALIZATION_FAILURE,
     EngineError,
+    is_raised,
 )
 from local_dsql.engine.log_distance import Failure
 from local_dsql.engine.requests import FORGET_UNNAMED, as_autocommit, strip_surplus
@@ -91,7 +92,8 @@ async def execute_autocommit(held: HeldSession, request: Request) -> Answer | No
             error = answer.error
             if error is None:
                 return succeeded(strip_surplus(answer, surplus))
-            if error["C"] != SERIALIZATION_FAILURE and not session.was_interrupted(error, preemptions):
+            conflicts = error["C"] == SERIALIZATION_FAILURE and not is_raised(error)
+            if not conflicts and not session.was_interrupted(error, preemptions):
                 if request.simple:
                     await held.ask(FORGET_UNNAMED + messages.SYNC)
                     answer = _as_of_query(request, answer)

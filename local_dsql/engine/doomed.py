@@ -19,6 +19,7 @@ from local_dsql.engine.errors import (
     EngineError,
     Interrupted,
     is_interruption,
+    is_raised,
 )
 from local_dsql.engine.newer_rows import newer_changes
 from local_dsql.engine.powers import write_rows
@@ -113,9 +114,11 @@ async def _run(held: HeldSession, request: Request, course: _Course) -> Answer |
             return None
         assert course.violated is not None
         return real(strip_surplus(course.violated, request.surplus), finding)
-    if error["C"] == SERIALIZATION_FAILURE:
+    if error["C"] == SERIALIZATION_FAILURE and not is_raised(error):
         raise Interrupted(error)
     await held.ask(savepoints.TO_GUARD)
+    if is_raised(error):
+        return real(strip_surplus(answer, request.surplus), Finding.RAISED)
     if error["C"] == UNIQUE_VIOLATION:
         return await _switch_off(held, request, answer, course)
     if course.violated is not None and not course.needs_indexes:

@@ -59,18 +59,29 @@ SCHEMA_ERRORS = ("42", "0A", "XX")
 _MULTIXACT_RACE = "new multixact has more than one updating member"
 
 
+_RAISED = "exec_stmt_raise"
+"""PostgreSQL's function that carries out RAISE; no client can set this field of an error."""
+
+
+def is_raised(fields: Mapping[str, str]) -> bool:
+    """Return whether a function has raised an error with RAISE: all else in it is what its author wrote."""
+    return fields.get("R") == _RAISED
+
+
 def is_of_locks(fields: Mapping[str, str]) -> bool:
     """Return whether an error comes from locks of PostgreSQL alone, which no client knows of: a deadlock, or a race.
 
     The race is PostgreSQL's own: a statement that locks a row while an updater of that row rolls back to a savepoint
     takes the updater for aborted first, and for running a moment later.
     """
+    if is_raised(fields):
+        return False
     return fields["C"] == DEADLOCK_DETECTED or fields["M"].startswith(_MULTIXACT_RACE)
 
 
 def is_interruption(fields: Mapping[str, str]) -> bool:
     """Return whether a statement may have been stopped to let another one through; then it can run again."""
-    return fields["C"] == QUERY_CANCELED or is_of_locks(fields)
+    return (fields["C"] == QUERY_CANCELED and not is_raised(fields)) or is_of_locks(fields)
 
 
 class Interrupted(Exception):

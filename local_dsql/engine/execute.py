@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dsql_dialect import Kind
 from local_dsql.engine import prepared, savepoints
-from local_dsql.engine.answers import Answer, passed_on, real, refused, succeeded
+from local_dsql.engine.answers import Answer, Finding, passed_on, real, refused, succeeded
 from local_dsql.engine.deferred_checks import violation_at_once
 from local_dsql.engine.doomed import run_doomed
 from local_dsql.engine.duplicates import unseen_duplicate, violation
@@ -26,6 +26,7 @@ from local_dsql.engine.errors import (
     UNIQUE_VIOLATION,
     EngineError,
     Interrupted,
+    is_raised,
     lost,
     too_old,
 )
@@ -153,6 +154,8 @@ async def _execute(held: HeldSession, request: Request) -> Answer:
     transaction = held.transaction
     answer = await _run(held, request)
     if (error := answer.error) is not None:
+        if is_raised(error):
+            return real(answer, Finding.RAISED)
         if _concerns_catalog(held, error):
             return refused(SCHEMA_CHANGED)
         if error["C"] not in CONCURRENT and transaction.doomed is None:

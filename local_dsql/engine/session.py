@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.commands import Command, encode, results
-from local_dsql.engine.errors import QUERY_CANCELED, is_interruption
+from local_dsql.engine.errors import QUERY_CANCELED, is_interruption, is_raised
 from local_dsql.engine.portals import NoPortals
 from local_dsql.engine.turns import LOSSES, Turns
 from local_dsql.wire.sql import literal
@@ -191,7 +191,7 @@ class EngineSession:
         SQLSTATE of a cancellation, too.
         """
         if error["C"] == QUERY_CANCELED:
-            return self.preemptions > preemptions
+            return self.preemptions > preemptions and not is_raised(error)
         return is_interruption(error)
 
     async def wait_for_cancellation(self) -> None:

@@ -51,11 +51,12 @@ class CatalogChange(NamedTuple):
 
 class HiddenWrites(NamedTuple):
     """Causes of changes and locks that no text of a statement shows: foreign keys with actions, functions, locking
-    views."""
+    views. `by_commits`: procedures that may COMMIT."""
 
     by_keys: bool = False
     by_functions: bool = False
     by_views: bool = False
+    by_commits: bool = False
 
     @property
     def of_reads(self) -> bool:
@@ -175,6 +176,10 @@ class TableCatalog:
     async def reads_may_write(self, session: CommandRunner, *, keep: bool = True) -> bool:
         """Return whether a statement that only reads by its text may change or lock rows."""
         return (await self._read_hidden_writes(session, keep=keep)).of_reads
+
+    async def has_commits_in_procedures(self, session: CommandRunner) -> bool:
+        """Return whether a procedure of a client may end transactions."""
+        return (await self._read_hidden_writes(session, keep=True)).by_commits
 
     async def _read_hidden_writes(self, session: CommandRunner, *, keep: bool) -> HiddenWrites:
         if self._hidden_writes is not None and keep:

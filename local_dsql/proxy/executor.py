@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from local_dsql.engine.autocommit import execute_autocommit
 from local_dsql.engine.errors import too_many_bytes
 from local_dsql.engine.execute import execute
+from local_dsql.engine.procedures import call_alone
 from local_dsql.engine.suspend import give_way
 from local_dsql.proxy.copy_in import BYTES_PER_STORED_BYTE, after_copy_in, receive_rows, try_copy
 from local_dsql.proxy.request_builder import build_request
@@ -66,7 +67,7 @@ class Executor:
         """Execute a statement in its transaction, or in autocommit if possible; return the response."""
         if self._session.transaction is None:
             async with self._engine.exclusive_after_exchange() as held:
-                response = await execute_autocommit(held, request)
+                response = await call_alone(held, request) or await execute_autocommit(held, request)
             if response is not None:
                 if self._control.commit_latency and (statement.writes or statement.locks):
                     await asyncio.sleep(self._control.commit_latency)

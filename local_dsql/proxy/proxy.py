@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from local_dsql.engine.engine import Engine
 from local_dsql.jobs.worker import Worker
 from local_dsql.parsing.long_texts import LongTexts
+from local_dsql.proxy.dynamic_sql import DynamicSql
 from local_dsql.proxy.listener import Endpoint
 from local_dsql.proxy.roles import SUPERUSER
 from local_dsql.proxy.server_context import BackendAddress, ServerContext
@@ -56,6 +57,7 @@ class Proxy:
         self.tls = tls
         self.engine = Engine(self._connect, data_directory, limits, suspend_always=suspend_always)
         self._long_texts = LongTexts()
+        self._dynamic_sql = DynamicSql(socket_directory, profile)
         self.jobs = Worker(lambda: self._connect(SUPERUSER), profile)
         self._login_secret = secrets.token_hex(16)
         self._authenticator = authenticator
@@ -91,10 +93,11 @@ class Proxy:
         """Connect to PostgreSQL and prepare the database for clients.
 
         Raises:
-            OSError: PostgreSQL does not listen on its socket.
+            OSError: PostgreSQL does not listen on its socket, or the folder of the socket cannot be written.
             BackendError: the database lacks the catalog of `local_dsql.catalog`.
         """
         await self.engine.start()
+        self._dynamic_sql.start()
         superuser = await self._connect(SUPERUSER)
         # A database created from a template has its own privileges.
         await superuser.rows("GRANT CREATE ON DATABASE postgres TO admin")
@@ -146,3 +149,4 @@ class Proxy:
         await self.jobs.close()
         await self._long_texts.close()
         await self.engine.close()
+        self._dynamic_sql.close()

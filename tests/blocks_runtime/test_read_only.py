@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from blocks_runtime import DistributedDatabase, errors, sql
-from blocks_runtime.database.read_only import is_read_only
+from blocks_runtime.database.read_only import is_read_only, may_commit_in_parts
 from local_dsql import LocalCluster
 from tests.blocks_runtime.conftest import with_role
 from tests.support.relay import Direction
@@ -72,6 +72,20 @@ def test_obviously_read_only(text: str) -> None:
 @pytest.mark.parametrize("text", MAY_WRITE)
 def test_may_write(text: str) -> None:
     assert not is_read_only(_statement(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [
+        ("CALL p()", True),
+        (" -- x\n/* y */ call app.p({one})", True),
+        ("SELECT 'CALL p()'", False),
+        ("UPDATE items SET n = 1 -- CALL", False),
+        ("CALLED", False),
+    ],
+)
+def test_a_call_may_commit_before_it_fails(text: str, may: bool) -> None:
+    assert may_commit_in_parts(_statement(text)) == may
 
 
 def _statement(text: str) -> Sql:

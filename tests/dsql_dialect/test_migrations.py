@@ -221,8 +221,34 @@ OF_CONTENT = [
 def test_rule_refuses_its_example_and_accepts_the_near_miss(tmp_path: Path, rule: Rule) -> None:
     (tmp_path / "refused").mkdir()
     (tmp_path / "accepted").mkdir()
-    assert rule in [fault.rule for fault in faults(tmp_path / "refused", {"1_a.sql": rule.refused})]
-    assert compiled(tmp_path / "accepted", {"1_a.sql": rule.accepted}).migrations
+    dialect = "2026-11" if rule in (rules.DO, rules.CALL_PROCEDURE) else "2026-09"
+    assert rule in [fault.rule for fault in faults(tmp_path / "refused", {"1_a.sql": rule.refused}, dialect)]
+    assert compiled(tmp_path / "accepted", {"1_a.sql": rule.accepted}, dialect).migrations
+
+
+def test_finds_names_of_extensions_in_bodies(tmp_path: Path) -> None:
+    sql = (
+        "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$\nDECLARE\n  a uuid;\nBEGIN\n"
+        "  IF a IS NULL THEN a := uuid_generate_v4(); END IF;\nEND $$"
+    )
+    (fault,) = faults(tmp_path, {"1_a.sql": sql}, "2026-11")
+    assert (fault.rule.id, fault.line, fault.column) == ("extension-function", 5, 26)
+
+
+PROCEDURES = {
+    "1_p.sql": "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$",
+    "2_c.sql": "COMMENT ON PROCEDURE p IS 'x'",
+    "3_g.sql": "GRANT EXECUTE ON PROCEDURE p TO admin",
+    "4_r.sql": "CREATE OR REPLACE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN NULL; END $$",
+    "5_d.sql": "DROP PROCEDURE p",
+}
+
+
+def test_procedures_can_be_made_commented_on_granted_and_dropped(tmp_path: Path) -> None:
+    steps = compiled(tmp_path, PROCEDURES, "2026-11").migrations
+    statements = [statement for each in steps for statement in each.statements]
+    assert [each.probe is not None for each in statements] == [True, False, False, False, True]
+    assert [each.repeatable for each in statements] == [False, True, True, True, False]
 
 
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.id)

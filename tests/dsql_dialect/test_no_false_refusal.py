@@ -60,7 +60,8 @@ REFUSED_EVERYWHERE = {
     "SELECT $1; TRUNCATE a": "truncate",
     "CREATE OR REPLACE TRIGGER t AFTER INSERT ON a EXECUTE FUNCTION f()": "create-trigger",
     "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON a FOR EACH ROW EXECUTE FUNCTION f()": "create-trigger",
-    "CREATE FUNCTION f() RETURNS int LANGUAGE 'PLpgSQL' AS $b$\nBEGIN RETURN 1; END $b$": "function-language",
+    "CREATE FUNCTION f() RETURNS int LANGUAGE 'C' AS 'libc', 'system'": "function-other-language",
+    "CREATE PROCEDURE p() AS 'SELECT 1'": "procedure-language",
     "CREATE LOCAL TEMP TABLE a (id int)": "temp-table",
     "CREATE TABLE pg_temp.a (id int)": "temp-table",
     "ALTER TABLE a ADD c int DEFAULT 1": "add-column-constraint",
@@ -106,6 +107,25 @@ REFUSED_EVERYWHERE = {
 @pytest.mark.parametrize(("sql", "rule"), REFUSED_EVERYWHERE.items())
 def test_is_refused(sql: str, rule: str, dialect: Profile) -> None:
     assert rule in {finding.rule.id for finding in parse(sql, dialect).findings}
+
+
+PLPGSQL = {
+    "CREATE FUNCTION f() RETURNS int LANGUAGE 'PLpgSQL' AS $b$\nBEGIN RETURN 1; END $b$": "function-language",
+    "CREATE OR REPLACE PROCEDURE s.p() AS 'BEGIN COMMIT; END' LANGUAGE plpgsql": "create-procedure",
+    "DO LANGUAGE plpgsql 'BEGIN PERFORM 1; END'": "do-block",
+    "CALL sys.p('wait_for_job')": "call",
+    "DROP PROCEDURE IF EXISTS p(int)": "drop-procedure",
+    "REVOKE EXECUTE ON PROCEDURE p FROM app": "grant-procedure",
+}
+
+
+@pytest.mark.parametrize(("sql", "rule"), PLPGSQL.items())
+def test_plpgsql_is_refused_before_november(sql: str, rule: str) -> None:
+    for name in ("portable", "2026-09"):
+        (finding,) = parse(sql, profile(name)).findings
+        assert finding.rule.id == rule
+        assert "choose dialect 2026-11" in finding.remedy
+    assert parse(sql, profile("2026-11")).findings == ()
 
 
 PORTABLE_ONLY = {

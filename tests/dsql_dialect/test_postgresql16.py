@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 from psycopg.pq import DiagnosticField, ExecStatus
 
 from dsql_dialect import RULES, parse, profile
-from local_dsql.postgres import DataDirectory, Postgres, choose_account, find_binaries
 from tests.dsql_dialect import recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    import psycopg
     from psycopg.pq.abc import PGresult
 
 CLUSTER = profile("2026-09")
@@ -38,26 +35,6 @@ MORE_OF_IT = [
 PASSING = sorted(
     {rule.accepted for rule in RULES.values()}.union(recorded.ACCEPTED, recorded.LEFT_TO_THE_CATALOG)
 )
-
-
-@pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[psycopg.Connection]:
-    folder = tmp_path_factory.mktemp("pg")
-    account, binaries, data = choose_account(), find_binaries(), DataDirectory(folder / "data")
-    data.initialise(binaries, account)
-    sockets = folder / "run"
-    sockets.mkdir(mode=0o700)
-    account.own(sockets)
-    server = Postgres.start(binaries, data, sockets=sockets, log=folder / "log", account=account)
-    try:
-        server.wait_until_ready()
-        with psycopg.connect(
-            host=str(sockets), user="postgres", dbname="postgres", autocommit=True
-        ) as connection:
-            connection.execute("CREATE TABLE a (v int); CREATE TABLE b (id int); CREATE ROLE app")
-            yield connection
-    finally:
-        server.stop()
 
 
 def answer(connection: psycopg.Connection, sql: str) -> tuple[str, str] | None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def statement(sql: str) -> Statement:
-    (only,) = parse(sql, profile("2026-09")).statements
+    (only,) = parse(sql, profile("2026-11")).statements
     return only
 
 
@@ -72,6 +72,10 @@ PROBES: dict[str, dict[str, Any] | None] = {
     ),
     "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$": None,
     "DROP FUNCTION s.f(int8)": of("function", "f", "s", present=False, arguments=["bigint"]),
+    "CREATE PROCEDURE s.p(a int, OUT b int, INOUT c int) LANGUAGE plpgsql AS 'BEGIN PERFORM ''x''; END'": of(
+        "function", "p", "s", arguments=["integer", "integer"], body="BEGIN PERFORM 'x'; END"
+    ),
+    "DROP PROCEDURE s.p(int)": of("function", "p", "s", present=False, arguments=["integer"]),
     "DROP FUNCTION f": of("function", "f", present=False, arguments=None),
     "ALTER FUNCTION s.f(int) RENAME TO g": of("function", "g", "s", arguments=["integer"]),
     "CREATE STATISTICS s.x ON a, b FROM t": of("statistics", "x", "s"),

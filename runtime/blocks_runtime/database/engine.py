@@ -23,6 +23,7 @@ from .location import Location, locate
 from .open_transactions import begin, innermost, warn_of_statement, warn_of_transaction
 from .pool import Pool
 from .primitives import ensure_result, sleep
+from .read_only import may_commit_in_parts
 from .results import Counters, Stats
 from .row_factories import factory
 from .session import Session, open_session
@@ -272,7 +273,7 @@ class Engine:
             error, ConnectionFailed
         ):  # a read on a reused connection; on a new one the network is at fault
             wait = 0.0 if used else None
-        elif error.retryable:
+        elif error.retryable and not may_commit_in_parts(statement):
             wait = policy.wait(error, attempt, time.monotonic())
         self._count(error, wait is not None)
         if wait is not None:

@@ -61,6 +61,13 @@ def is_read_only(statement: Sql) -> bool:
     return all(call.lower() in _SIDE_EFFECT_FREE for call in re.findall(r"([\w$.\"]+)\s*\(", plain))
 
 
+def may_commit_in_parts(statement: Sql) -> bool:
+    """Return whether a statement may commit before it fails: a procedure may. So no error of it is repeated."""
+    import re
+
+    return re.match(r"\s*call\b", strip_literals("0".join(statement.texts)), re.IGNORECASE) is not None
+
+
 def changes_session(statement: Sql) -> bool:
     """Return whether SET, RESET or a call of set_config() may last beyond the transaction."""
     import re

@@ -115,6 +115,12 @@ NEWEST: dict[str, str] = {
     "boolean-parameter": "-- in line 2\n«boolean-parameter»SET dsql.enable_batched_nestloop = 'quick';",
     "statistics-target": "-- in line 2\n«statistics-target»ALTER STATISTICS s SET STATISTICS 101;",
     "deferrable-added-key": "ALTER TABLE a\n  ADD «deferrable-added-key»CONSTRAINT c UNIQUE USING INDEX i DEFERRABLE;",
+    "plpgsql-statement": "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$\nBEGIN\n  «plpgsql-statement»SET search_path = a;\nEND $$;",
+    "commit-in-function": "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS 'BEGIN\n  PERFORM ''é''; «commit-in-function»COMMIT;\nEND';",
+    "commit-in-do": "DO $$ BEGIN\n  «commit-in-do»COMMIT;\nEND $$;",
+    "trigger-function": "CREATE FUNCTION f() RETURNS «trigger-function»trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;",
+    "do-in-migration": "-- in line 2\n«do-in-migration»DO $$ BEGIN UPDATE a SET v = 1; END $$;",
+    "procedure-in-migration": "-- in line 2\n«procedure-in-migration»CALL p();",
     "key-size": "CREATE TABLE a (id varchar(2001)\n  «key-size»PRIMARY KEY);",
 }  # fmt: skip
 """For what the portable dialect refuses as a whole or does not know, in the newest dialect."""

@@ -21,7 +21,7 @@ from tests.support.migrator_fork_server import Invocation
 from tests.support.relay import relay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tests.blocks_cli.migrations.conftest import Project
     from tests.support.cloudformation_stub import CloudFormationStub
@@ -75,9 +75,22 @@ class Interruption(enum.Enum):
 
 
 class Matrix:
-    """A project that is deployed repeatedly, each time to an empty database."""
+    """A project that is deployed repeatedly, each time to an empty database.
 
-    def __init__(self, project: Project, fork_server: ForkServer, inbox: CloudFormationStub) -> None:
+    `files` are its migrations, in a dialect, and `left_behind` the queries of the state that they leave.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        fork_server: ForkServer,
+        inbox: CloudFormationStub,
+        files: Mapping[str, str] = FILES,
+        left_behind: Sequence[str] = LEFT_BEHIND,
+        dialect: str = "2026-09",
+    ) -> None:
+        self._left_behind = left_behind
+        self._phases = (BEFORE, *files, AFTER)
         self._project = project
         self._nursery = fork_server
         self._inbox = inbox
@@ -89,9 +102,9 @@ class Matrix:
             "AWS_SESSION_TOKEN": own.session_token or "",
             "BLOCKS_MAIN_CA": str(project.cluster.ca_file),
         }
-        project.write(FILES)
+        project.write(files)
         self._manifest = project.folder / "manifest.json"
-        compiled = compile_folder(project.migrations, profile("2026-09"))
+        compiled = compile_folder(project.migrations, profile(dialect))
         self._manifest.write_bytes(compiled.canonical_json())
 
     def undisturbed(self) -> tuple[int, list[object]]:
@@ -170,7 +183,7 @@ class Matrix:
     def state(self) -> list[object]:
         """Return schema, data, journal, roles, privileges and mappings."""
         with psycopg.connect(self._project.cluster.dsn(), autocommit=True) as connection:
-            rows = [connection.execute(query).fetchall() for query in LEFT_BEHIND]
+            rows = [connection.execute(query).fetchall() for query in self._left_behind]
         return [self._project.blocks("schema").out, *rows]
 
     def phase(self) -> str:
@@ -182,7 +195,7 @@ class Matrix:
             except NO_TABLE:
                 return BEFORE
         assert done is not None
-        return BEFORE if begun is None else PHASES[done[0] + 1]
+        return BEFORE if begun is None else self._phases[done[0] + 1]
 
     def empty(self) -> None:
         """Empty the database."""

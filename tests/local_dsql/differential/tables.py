@@ -143,8 +143,9 @@ class Table:
         key_columns = [column for column in self.columns if column.name in keys]
         references = [self._tuple(each.columns) for each in self.references]
         targets = [self._tuple(each) for each in self.targets]
+        mine = "coalesce(pg_xact_status(t.xmin::text::xid8) = 'in progress', false)"
         return (
-            f"SELECT {position}, t.{HIDDEN_COLUMN}, coalesce(t.xmin = pg_current_xact_id_if_assigned()::xid, false),"
+            f"SELECT {position}, t.{HIDDEN_COLUMN}, {mine},"
             f" json_build_array({_text([c.canonical() for c in key_columns])},"
             f" {_text([c.canonical(exact=True) for c in key_columns])},"
             f" {_array(references)}, {_array(targets)}, {_array([unique.key() for unique in self.uniques])})"

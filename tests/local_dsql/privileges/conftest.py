@@ -21,9 +21,27 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
         yield cluster
 
 
+@pytest.fixture(scope="package")
+def november(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """A running cluster in the dialect 2026-11."""
+    with LocalCluster(tmp_path_factory.mktemp("november"), dialect="2026-11") as cluster:
+        yield cluster
+
+
 @pytest.fixture
 def prepared(local: LocalCluster) -> LocalCluster:
     """The cluster with an empty database, the role `app`, and the table `mine` that both roles may write."""
+    return prepare(local)
+
+
+@pytest.fixture
+def prepared_november(november: LocalCluster) -> LocalCluster:
+    """The same in the dialect 2026-11."""
+    return prepare(november)
+
+
+def prepare(local: LocalCluster) -> LocalCluster:
+    """Empty the database, and make the role and the tables."""
     local.reset()
     admin = WireSession(local.dsn())
     for sql in (

@@ -1,0 +1,38 @@
+"""CALL of a procedure that may COMMIT: PostgreSQL runs it outside of a transaction block only, and nothing repeats it.
+
+Each of its transactions has a snapshot of its own, and conflicts where PostgreSQL finds one: at a statement, not at
+COMMIT. Others find its commits in the log, as those of any session. It cannot be suspended or undone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from local_dsql.engine.answers import Finding, real, refused, succeeded
+from local_dsql.engine.errors import CONFLICT, SERIALIZATION_FAILURE, is_interruption, is_raised
+from local_dsql.engine.unblock import ask_unblocked
+from local_dsql.wire import messages
+
+if TYPE_CHECKING:
+    from local_dsql.engine.answers import Answer
+    from local_dsql.engine.requests import Request
+    from local_dsql.engine.session import HeldSession
+
+
+async def call_alone(held: HeldSession, request: Request) -> Answer | None:
+    """Run a CALL outside of a transaction block, and return its answer. None: no procedure has COMMIT or ROLLBACK."""
+    services, statement = held.services, request.statement
+    if statement is None or not statement.calls_procedure:
+        return None
+    if not await services.catalog.has_commits_in_procedures(held):
+        return None
+    services.commits.begin()
+    try:
+        (answer,) = await ask_unblocked(held, request.data, bulk=True)
+    finally:
+        services.commits.finish()
+    if (error := answer.error) is None:
+        return succeeded(answer)
+    if (error["C"] == SERIALIZATION_FAILURE and not is_raised(error)) or is_interruption(error):
+        return refused(CONFLICT, messages.IDLE)
+    return real(answer, Finding.AUTOCOMMIT)

@@ -1,0 +1,112 @@
+"""Known differences of PL/pgSQL are as the registry says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from dsql_dialect import parse, profile
+from local_dsql.divergences import BY_ID
+from tests.local_dsql.plpgsql.test_cases import CASES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.local_dsql.plpgsql.conftest import PlpgsqlCluster
+
+SHOWN_BY = {
+    "limit-at-statement-end": ("rows-caught-in-the-loop",),
+    "procedure-runs-alone": ("procedure-runs-alone", "rows-per-internal-transaction"),
+    "plpgsql-unknown": ("body-ddl", "body-set", "do-commit", "procedure-sql-language", "procedure-alter"),
+}
+"""The cases that show a difference."""
+
+
+def test_cases_show_differences() -> None:
+    known = {case["id"] for case in CASES}
+    assert SHOWN_BY.keys() <= BY_ID.keys()
+    assert all(known.issuperset(cases) for cases in SHOWN_BY.values())
+
+
+@pytest.fixture
+def admin(november: PlpgsqlCluster) -> Iterator[psycopg.Connection[Any]]:
+    with november.connect() as connection:
+        connection.execute("CREATE TABLE kept (k numeric, l numeric, v text, PRIMARY KEY (k, l))")
+        connection.execute("CREATE UNIQUE INDEX ASYNC kept_v ON kept (v)")
+        connection.execute(
+            "CREATE FUNCTION put(k numeric, l numeric, v text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
+            " INSERT INTO kept VALUES (k, l, v); RETURN 'made'; EXCEPTION WHEN unique_violation THEN RETURN 'kept';"
+            " END $$"
+        )
+        yield connection
+        connection.execute("DROP FUNCTION put")
+        connection.execute("DROP TABLE kept")
+
+
+def test_keys_are_compared_by_value(admin: psycopg.Connection[Any]) -> None:
+    answers = [
+        admin.execute("SELECT put(%s, %s, %s)", values).fetchone()
+        for values in ((1, 1, "a, b"), ("1.0", "1.00", "c"), (2, 2, "a, b"), (3, 3, "null"), (4, 4, "null"))
+    ]
+    assert [row[0] for row in answers if row] == ["made", "kept", "kept", "made", "kept"]
+
+
+def test_keys_that_cannot_be_taken_apart_are_compared_as_text(admin: psycopg.Connection[Any]) -> None:
+    """Shows `keys-of-handlers-as-text`."""
+    admin.execute("CREATE TABLE pairs (k text, l numeric, PRIMARY KEY (k, l))")
+    admin.execute(
+        "CREATE FUNCTION pair(k text, l numeric) RETURNS text LANGUAGE plpgsql AS $$ BEGIN INSERT INTO pairs VALUES"
+        " (k, l); RETURN 'made'; EXCEPTION WHEN unique_violation THEN RETURN 'kept'; END $$"
+    )
+    try:
+        made = [admin.execute("SELECT pair('a, b', %s)", (value,)).fetchone() for value in (1, 1)]
+        assert made == [("made",), ("kept",)]
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            admin.execute("SELECT pair('a, b', 1.0)")
+    finally:
+        admin.execute("DROP FUNCTION pair")
+        admin.execute("DROP TABLE pairs")
+
+
+def test_bodies_are_shown_as_they_were_written(admin: psycopg.Connection[Any]) -> None:
+    """Only prosrc has the guards: `guards-in-prosrc`. A dump with it has the same effect as the text."""
+    (source,), (definition,) = admin.execute(
+        "SELECT prosrc FROM pg_proc WHERE proname = 'put' UNION ALL SELECT pg_get_functiondef('put'::regproc)"
+    ).fetchall()
+    assert "local_dsql" in source
+    assert "local_dsql" not in definition
+    arguments = "k numeric, l numeric, v text"
+    dumped = f"CREATE OR REPLACE FUNCTION put({arguments}) RETURNS text LANGUAGE plpgsql AS $x${source}$x$"
+    admin.execute(dumped)
+    assert admin.execute("SELECT prosrc FROM pg_proc WHERE proname = 'put'").fetchone() == (source,)
+    assert parse(dumped.replace("THEN RAISE;", "THEN NULL;"), profile("2026-11")).findings
+
+
+def test_a_cursor_is_lost_at_a_suspension(admin: psycopg.Connection[Any], november: PlpgsqlCluster) -> None:
+    """Shows `cursor-lost-at-suspension`."""
+    admin.execute("INSERT INTO kept VALUES (1, 1, 'a')")
+    admin.execute(
+        "CREATE FUNCTION opened() RETURNS void LANGUAGE plpgsql AS $$ DECLARE c refcursor := 'mine'; BEGIN"
+        " OPEN c FOR SELECT 7; END $$"
+    )
+    admin.execute(
+        "CREATE FUNCTION fetched() RETURNS int LANGUAGE plpgsql AS $$ DECLARE c refcursor := 'mine'; i int; BEGIN"
+        " FETCH c INTO i; RETURN i; END $$"
+    )
+    try:
+        with november.connect() as other, november.connect(autocommit=False) as me:
+            me.execute("SELECT opened()")
+            assert me.execute("SELECT fetched()").fetchone() == (7,)
+            me.rollback()
+            me.execute("UPDATE kept SET v = 'b'")
+            me.execute("SELECT opened()")
+            other.execute("BEGIN")
+            other.execute("UPDATE kept SET v = 'c'")
+            other.execute("ROLLBACK")
+            with pytest.raises(psycopg.errors.InvalidCursorName):
+                me.execute("SELECT fetched()")
+    finally:
+        admin.execute("DROP FUNCTION opened")
+        admin.execute("DROP FUNCTION fetched")
