@@ -442,8 +442,8 @@ def test_a_full_disk_is_named_and_the_next_run_works(tmp_path: Path) -> None:
     failed = [(first, "up")]
     if "status " in second:  # PostgreSQL may find room in its own files
         failed.append((second, "status"))
-    for output, command in failed:
-        assert f"{command} {ExitCode.CANNOT_CONNECT.value}" in output
+    for output, name in failed:
+        assert f"{name} {ExitCode.CANNOT_CONNECT.value}" in output
         assert "No space left on device" in output
         assert "free some space on the disk" in output
     assert ran.stderr.splitlines()[-1] == "1 applied"

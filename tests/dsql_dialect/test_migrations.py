@@ -235,7 +235,7 @@ def test_finds_names_of_extensions_in_bodies(tmp_path: Path) -> None:
     assert (fault.rule.id, fault.line, fault.column) == ("extension-function", 5, 26)
 
 
-PROCEDURES = {
+PROCEDURES: dict[str, str | bytes] = {
     "1_p.sql": "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$",
     "2_c.sql": "COMMENT ON PROCEDURE p IS 'x'",
     "3_g.sql": "GRANT EXECUTE ON PROCEDURE p TO admin",
