@@ -71,6 +71,8 @@ def _change(rule: Rule, before: Profile, after: Profile) -> Change | None:
     since = later.since if later is not None else rule.lifted if refused else rule.since
     if since is None or (later is None and refused == refuses):
         return None
+    if not refused and any(each.rule.lifted == since for each in parse(rule.refused, before).findings):
+        return None  # a part of what the older dialect refuses as a whole
     return Change(rule, since, _answer(rule, before), _answer(rule, after))
 
 

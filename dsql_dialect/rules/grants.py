@@ -93,7 +93,7 @@ RULES = (
         nodes=("GrantStmt",),
         find=_procedure,
         refused="GRANT EXECUTE ON PROCEDURE p TO app",
-        accepted="GRANT EXECUTE ON FUNCTION p TO app",
+        accepted="GRANT EXECUTE ON FUNCTION f TO app",
         source=f"unknown since dialects have procedures, and accepted then; before, {RECORDED}",
         lifted=PLPGSQL,
     ),

@@ -107,6 +107,8 @@ REMEDIED: dict[str, list[str]] = {
     "index-keys": ["CREATE INDEX ASYNC i4 ON t (v) INCLUDE (w)"],
     "index-sort-order": ["CREATE INDEX ASYNC i5 ON t (v NULLS LAST)"],
     "index-opclass": ["CREATE INDEX ASYNC i6 ON t (w)"],
+    "function-other-language": ["CREATE FUNCTION of_sql() RETURNS int LANGUAGE sql AS 'SELECT 1'"],
+    "procedure-language": ["CREATE FUNCTION of_sql_too() RETURNS int LANGUAGE sql AS 'SELECT 1'"],
     "function-language": ["CREATE FUNCTION one() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$"],
     "create-procedure": ["CREATE FUNCTION two() RETURNS void LANGUAGE sql AS $$ DELETE FROM r6 $$"],
     "function-body": ["CREATE FUNCTION three() RETURNS void LANGUAGE sql AS $$ INSERT INTO r6 VALUES (1) $$"],
@@ -194,6 +196,9 @@ STARTS_OF_OTHERS = (
     ),
     *(
         "Write a directive",
+        "Write a procedure",
+        "Write the statements of the procedure",
+        "Write its statements",
         "Write COMMIT",
         "Write CALL",
         "Write the prepared",
