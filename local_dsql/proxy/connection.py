@@ -81,6 +81,7 @@ class ClientConnection(asyncio.Protocol):
         self._log_in = log_in
         self._connections = connections
         self._tls: TlsSession | None = None
+        self._gss_refused = False
         self._transport: asyncio.Transport | None = None
         self._startup = b""
         self._reader = FrameReader(_LARGEST_PASSWORD)
@@ -239,7 +240,8 @@ class ClientConnection(asyncio.Protocol):
         if code == messages.SSL_REQUEST and self._tls is None:
             self.send(messages.ENCRYPTION_ACCEPTED)
             self._begin_tls()
-        elif code == messages.GSS_REQUEST and self._tls is None:
+        elif code == messages.GSS_REQUEST and self._tls is None and not self._gss_refused:
+            self._gss_refused = True  # PostgreSQL answers it once, too
             self.send(messages.ENCRYPTION_REFUSED)
         elif code == messages.CANCEL_REQUEST:
             self.close()  # accepted and ignored, as DSQL does
