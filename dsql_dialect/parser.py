@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from dsql_dialect import bodies, classify, details, json_tree, rewrite, templates
+from dsql_dialect import bodies, bulk_inserts, classify, details, json_tree, rewrite, templates
 from dsql_dialect.definitions import with_definitions
 from dsql_dialect.findings import findings, syntax_finding
 from dsql_dialect.plpgsql.bodies import is_plpgsql
@@ -49,7 +49,8 @@ def _parse(sql: str, profile: Profile, *, is_body: bool = False) -> Script:
         return _undecodable(sql, error.start, "an unpaired surrogate")
     if "\0" in sql:
         return _undecodable(sql, sql.index("\0"), "0x00")
-    return Script(tuple(_statement(source, piece, profile, is_body) for piece in pieces(source)))
+    alike: dict[bulk_inserts.Shape, Statement] = {}
+    return Script(tuple(_statement(source, piece, profile, is_body, alike) for piece in pieces(source)))
 
 
 def _parse_by_template(sql: str, profile: Profile) -> Script:
@@ -81,12 +82,39 @@ def _invalid(text: str, source: Source, start: int, finding: Finding) -> Stateme
     )
 
 
-def _statement(source: Source, piece: Piece, profile: Profile, is_body: bool) -> Statement:
+def _statement(
+    source: Source,
+    piece: Piece,
+    profile: Profile,
+    is_body: bool,
+    alike: dict[bulk_inserts.Shape, Statement],
+) -> Statement:
     try:
-        return _judged(source, piece, profile, is_body)
+        return _judged_once(source, piece, profile, is_body, alike)
     except Exception as error:  # any fault of this package: the other statements are read
         found = findings(source, piece, [internal_error("the dialect", error)], profile)
         return _invalid(source.slice(piece.start, piece.end), source, piece.start, found[0])
+
+
+def _judged_once(
+    source: Source,
+    piece: Piece,
+    profile: Profile,
+    is_body: bool,
+    alike: dict[bulk_inserts.Shape, Statement],
+) -> Statement:
+    """Judge a statement; of INSERT statements of the same shape only the first one, which `alike` then has."""
+    insert = piece.tree.get("InsertStmt")
+    shape = None if insert is None else bulk_inserts.shape(insert)
+    if shape is None:
+        return _judged(source, piece, profile, is_body)
+    if (known := alike.get(shape)) is not None:
+        text = source.slice(piece.start, piece.end)
+        return bulk_inserts.with_text(known, text, source.position(piece.start))
+    statement = _judged(source, piece, profile, is_body)
+    if bulk_inserts.can_stand_for_others(statement):
+        alike[shape] = statement
+    return statement
 
 
 def _judged(source: Source, piece: Piece, profile: Profile, is_body: bool) -> Statement:
