@@ -41,6 +41,7 @@ KNOWN = [
     Known("23505", "duplicate key value violates unique constraint", errors.UniqueConstraintViolation),
     Known("23514", "violates check constraint", errors.CheckViolation),
     Known("25P02", "current transaction is aborted, commands ignored until …", errors.TransactionAborted),
+    Known("2D000", "invalid transaction termination", errors.QueryFailed),
     Known("28000", "unable to accept connection, access denied", errors.AccessDenied),
     Known("08P01", "unable to accept connection, access denied", errors.AccessDenied),
     Known("28P01", "password authentication failed", errors.AccessDenied),

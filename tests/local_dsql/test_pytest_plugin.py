@@ -107,6 +107,7 @@ def test_the_settings_of_the_project_configure_the_cluster(
     assert "1 passed" in run_tests(tmp_path, SPEAKS.format(dialect=NEWEST.name), ini)
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_not_used(tmp_path: Path) -> None:
     (tmp_path / ".pytest_cache").write_text("no folder: a mkdir fails, as in a read-only project")
     test = "def test_runs(dsql):\n    dsql.inject()\n"

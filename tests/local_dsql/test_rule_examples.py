@@ -27,11 +27,11 @@ UNSETTLED = {"grant-schema-public"}
 
 PAIRS = [
     (DEFAULT.name, RECORDED),
-    (RECORDED.name, RECORDED),
-    (RECORDED.name, DEFAULT),
+    pytest.param(RECORDED.name, RECORDED, marks=pytest.mark.slow),
+    pytest.param(RECORDED.name, DEFAULT, marks=pytest.mark.slow),
     (RECORDED.name, NEWEST),
     (NEWEST.name, NEWEST),
-    (NEWEST.name, RECORDED),
+    pytest.param(NEWEST.name, RECORDED, marks=pytest.mark.slow),
 ]
 """The dialect of the database, and the one that it is compared with."""
 OF_PROCEDURES = {"call", "grant-procedure"}

@@ -153,6 +153,7 @@ def test_a_changed_role_of_the_snapshot_cannot_be_restored(saved: LocalCluster) 
     assert value(saved.dsn(), CONTENT) == EXPECTED
 
 
+@pytest.mark.slow
 def test_a_snapshot_outlives_the_server_also_a_killed_one(tmp_path: Path) -> None:
     with LocalCluster(tmp_path) as cluster:
         assert not cluster.restore_snapshot("a")

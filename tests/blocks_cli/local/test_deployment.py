@@ -168,6 +168,7 @@ def test_open_starts_an_existing_deployment(sample_app: SampleApp, tmp_path: Pat
         assert environ(again, "Hello")["BLOCKS_MAIN_ENDPOINT"] == again.clusters[0].endpoint()
 
 
+@pytest.mark.slow
 def test_a_removed_database_is_created_again_and_migrated(sample_app: SampleApp, tmp_path: Path) -> None:
     sample_app = replace(sample_app, cluster=True)
     deploy(sample_app, tmp_path).close()
@@ -181,6 +182,7 @@ def test_a_removed_database_is_created_again_and_migrated(sample_app: SampleApp,
     assert [event["RequestType"] for event in events(sample_app)] == ["Create", "Update"]
 
 
+@pytest.mark.slow
 def test_a_moved_endpoint_is_updated_everywhere(sample_app: SampleApp, tmp_path: Path) -> None:
     """Another program uses the old port; no handler runs again because of that."""
     sample_app = replace(sample_app, cluster=True)

@@ -265,6 +265,7 @@ def granted_roles(deployment: LocalDeployment) -> int:
     return len(rows)
 
 
+@pytest.mark.slow
 def test_nested_stacks(tmp_path: Path, migrations: Path) -> None:
     with deploy(tmp_path, lambda app: nested(app, migrations, former=True)) as deployment:
         assert deployment.invoke("S/Fn").payload == 1
@@ -276,6 +277,7 @@ def test_nested_stacks(tmp_path: Path, migrations: Path) -> None:
         assert granted_roles(without) == 2
 
 
+@pytest.mark.slow
 def test_a_cluster_in_one_region_cannot_become_one_in_two(tmp_path: Path) -> None:
     def make(app: cdk.App, witness: str | None) -> None:
         first = cdk.Stack(app, "First")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dsql_dialect.profiles import DEFAULT, NAMES
+from dsql_dialect.profiles import DEFAULT, NAMES, PROFILES
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ DROP_COLUMN = dict.fromkeys(
 JSONB = dict.fromkeys(SINCE_2026_09, "JSONB columns came on 2026-06-08")
 ASYNC_ONLY = dict.fromkeys(NAMES, "0A000 `please use CREATE INDEX ASYNC`")
 PARTIAL = {"portable": "partial indexes came on 2026-09-15, so a cluster may not have them"}
+PLPGSQL = {known.name: "PL/pgSQL came on 2026-11-01" for known in PROFILES if known.has_plpgsql}
 EXPRESSION = {"portable": "expression indexes came on 2026-08-13, so a cluster may not have them"}
 
 CASES: dict[str, Case] = {
@@ -42,7 +43,7 @@ CASES: dict[str, Case] = {
     "V04": Case("CREATE TABLE t (u int REFERENCES users(id))", False, FOREIGN_KEYS),
     "V05": Case("CREATE TRIGGER x BEFORE INSERT ON t EXECUTE FUNCTION f()", False),
     "V06": Case("CREATE VIEW v AS SELECT 1", False, VIEWS),
-    "V07": Case("CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'", False),
+    "V07": Case("CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'", False, PLPGSQL),
     "V08": Case("CREATE TABLE t (id SERIAL)", False),
     "V09": Case("TRUNCATE TABLE t", False),
     "V10": Case("LISTEN ch", False),
@@ -83,7 +84,9 @@ CASES: dict[str, Case] = {
     "V38": Case("CREATE POLICY p ON t", False),
     "V39": Case("ALTER TABLE t ADD COLUMN status TEXT DEFAULT 'active'", False),
     "V40": Case("ALTER TABLE t ADD COLUMN status TEXT", True),
-    "V41": Case("CREATE FUNCTION f() RETURNS int AS $$\nBEGIN\n RETURN 1;\nEND\n$$ LANGUAGE plpgsql", False),
+    "V41": Case(
+        "CREATE FUNCTION f() RETURNS int AS $$\nBEGIN\n RETURN 1;\nEND\n$$ LANGUAGE plpgsql", False, PLPGSQL
+    ),
     "V42": Case("CREATE TABLE t (references_count int)", True),
     "V43": Case("INSERT INTO t VALUES ('TRUNCATE')", True),
     "V44": Case("/* FOREIGN KEY */ CREATE TABLE t (id int)", True),

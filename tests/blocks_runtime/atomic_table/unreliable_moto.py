@@ -1,11 +1,13 @@
 """moto behind one lock, over HTTP, with connections that break: a second implementation of DynamoDB.
 
 Requests are carried out one after the other. Some connections break before their request is carried out, some after it,
-and some in the middle of the answer. moto does not know tokens, so a repeated transaction is carried out twice.
+and some in the middle of the answer. moto does not know the client's tokens of transactions, so the server remembers
+them: DynamoDB answers a successful transaction that is repeated with its token in the same way, without a second write.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import socket
 import threading
@@ -34,6 +36,7 @@ class UnreliableMoto(ThreadingHTTPServer):
         self.random = random.Random(seed)
         self.lock = threading.Lock()
         self.broken = 0.0
+        self.successes: dict[str, requests.Response] = {}
 
     @property
     def url(self) -> str:
@@ -58,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
             fault = int(drawn / self.server.broken * 3) if drawn < self.server.broken else None
             if fault == 0:  # before
                 return self._break()
-            answer = requests.post(AMAZON, data=body, headers=headers, timeout=30)
+            answer = self._answer(body, headers)
         if fault == 1:  # after
             return self._break()
         content = answer.content
@@ -71,6 +74,16 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == 2:
             return self._break()
         return None
+
+    def _answer(self, body: bytes, headers: dict[str, str]) -> requests.Response:
+        """Carry out a request, but a transaction whose token has succeeded only once."""
+        token = str(json.loads(body).get("ClientRequestToken", ""))
+        if token in self.server.successes:
+            return self.server.successes[token]
+        answer = requests.post(AMAZON, data=body, headers=headers, timeout=30)
+        if token and answer.status_code == 200:
+            self.server.successes[token] = answer
+        return answer
 
     def _break(self) -> None:
         self.close_connection = True

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("bystander", [False, True], ids=["alone", "always stale"])
 def test_suspensions_do_not_show(server: Server, bystander: bool) -> None:
-    compare(server, 11, 1_000, bystander=bystander)
+    compare(server, 11, 500, bystander=bystander)
 
 
 @pytest.mark.slow

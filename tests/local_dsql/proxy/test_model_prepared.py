@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5, 7))
 def test_every_prepared_answer_is_the_models(cluster: Cluster, seed: int) -> None:
-    """2,500 rounds, after those of `test_model`."""
+    """1,000 rounds."""
     play(cluster, seed, prepared=True, rounds=500)
 
 

@@ -119,7 +119,7 @@ def play(cluster: Cluster, seed: int, rounds: int) -> None:
 
 def test_no_child_is_left_alone(cluster: Cluster, tables: None) -> None:
     """As much as fits into a test run."""
-    play(cluster, seed=1, rounds=100)
+    play(cluster, seed=1, rounds=60)
 
 
 @pytest.mark.slow
