@@ -54,6 +54,7 @@ class Backend(asyncio.Protocol):
         self.on_async_message: Callable[[bytes], None] = lambda _: None
         self._collector = Collector()
         self._end = EndFinder(without_internal_context)
+        self._end_of_exchange = EndFinder()
         self._rows = GatheredOutput()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -167,7 +168,7 @@ class Backend(asyncio.Protocol):
     ) -> None:
         """Send bytes that cause one ReadyForQuery; call `at_end` with the whole response, and whether it has an error.
 
-        Most responses are the same bytes as an earlier one. These are recognized without a look at their messages.
+        Nothing is replaced in it: the engine must see PostgreSQL's own errors, those of locks among them. Most responses are the same bytes as an earlier one. These are recognized without a look at their messages.
 
         Args:
             data: messages.
@@ -185,7 +186,7 @@ class Backend(asyncio.Protocol):
         self._transport.write(data)
 
     def _receive_exchanged(self, at_end: Callable[[bytes, bool], None], data: bytes) -> None:
-        parts, end = self._parts, self._end
+        parts, end = self._parts, self._end_of_exchange
         if not parts:
             if len(data) < _LONGEST_KNOWN and self._identify(data) in self._known:
                 self._exchanged, self._draining = None, False
