@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _OF_INSERT = frozenset({"relation", "cols", "selectStmt", "override"})
 _OF_SELECT = frozenset({"valuesLists", "limitOption", "op"})
 _OF_COLUMN = frozenset({"name", "location"})
+_OF_NATIONAL = frozenset({"names", "typemod", "location"})
+_BPCHAR = [{"String": {"sval": "pg_catalog"}}, {"String": {"sval": "bpchar"}}]
 
 Shape: TypeAlias = "tuple[object, ...]"
 
@@ -26,10 +28,13 @@ def shape(insert: Node) -> Shape | None:
     rows = select.get("valuesLists")
     if not rows or not insert.keys() <= _OF_INSERT or not select.keys() <= _OF_SELECT:
         return None
+    national = False
     for row in rows:
         for value in row["List"]["items"]:
             if "A_Const" not in value:
-                return None
+                if not _is_national(value):
+                    return None
+                national = True
     relation = insert["relation"]
     found = [
         relation.get("catalogname"),
@@ -42,7 +47,14 @@ def shape(insert: Node) -> Shape | None:
         if column.keys() != _OF_COLUMN:
             return None
         found.append(column["name"])
-    return (len(rows), *found)
+    return (len(rows), national, *found)
+
+
+def _is_national(value: Node) -> bool:
+    """Return whether a value is a text written as N'…': the parser makes a cast of it."""
+    cast = value.get("TypeCast", {})
+    type_name = cast.get("typeName", {})
+    return type_name.keys() == _OF_NATIONAL and type_name["names"] == _BPCHAR and "A_Const" in cast["arg"]
 
 
 def can_stand_for_others(statement: Statement) -> bool:

@@ -49,8 +49,8 @@ PROFILES = (
         "2026-11",
         date(2026, 11, 30),
         "what AWS's pages and others' measurements say by the end of November 2026: also functions and procedures in "
-        "PL/pgSQL, CALL, DO, RESET of fixed parameters, other limits and texts; no answer that is new in it is recorded "
-        "from a cluster",
+        "PL/pgSQL, CALL, DO, RESET of fixed parameters, other limits and texts; no answer that is new in it is "
+        "recorded from a cluster",
     ),
 )
 """Every dialect, the oldest first."""

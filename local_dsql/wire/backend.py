@@ -168,7 +168,9 @@ class Backend(asyncio.Protocol):
     ) -> None:
         """Send bytes that cause one ReadyForQuery; call `at_end` with the whole response, and whether it has an error.
 
-        Nothing is replaced in it: the engine must see PostgreSQL's own errors, those of locks among them. Most responses are the same bytes as an earlier one. These are recognized without a look at their messages.
+        Nothing is replaced in it: the engine must see PostgreSQL's own errors, those of locks among them.
+
+        Most responses are the same bytes as an earlier one. These are recognized without a look at their messages.
 
         Args:
             data: messages.

@@ -29,6 +29,8 @@ INSERTS = sorted(
     | {
         "INSERT INTO t VALUES (1, 'a', NULL, -1.5, true)",
         "INSERT INTO t (a, b) VALUES (1, 2), (3, 4)",
+        "INSERT INTO t (a, b) VALUES (1, N'x'), (3, 4)",
+        "INSERT INTO t (a, b) VALUES (1, varchar 'x'), (3, 4)",
         "INSERT INTO s.t (a) VALUES (1)",
         "INSERT INTO t (a) VALUES (nextval('s'))",
         "INSERT INTO t (a) VALUES ('1'::regclass)",
