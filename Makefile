@@ -43,7 +43,7 @@ demo: $(READY)  ## Synthesize, deploy locally, run 200 concurrent transfers, che
 worldseat: $(READY)  ## Serve the page of examples/worldseat, which sells seats in two Regions, on loopback
 	@$(PY) -m examples.worldseat serve
 
-test: $(READY)  ## Run all tests but the slow ones, in about twelve minutes
+test: $(READY)  ## Run all tests but the slow ones, in about fifteen minutes
 	@$(PY) -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-fast: $(READY)  ## Run the tests that need no PostgreSQL, Node or other process, in under 30 seconds

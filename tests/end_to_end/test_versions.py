@@ -30,6 +30,7 @@ def touched(deployment: LocalDeployment) -> set[str]:
     return {change.type for change in deployment.changes["Shop"] if change.action is not Action.KEEP}
 
 
+@pytest.mark.slow
 def test_a_later_deploy_applies_only_what_is_new(new_shop: Shop) -> None:
     with new_shop.deploy() as first:
         before = journal(first)

@@ -83,6 +83,7 @@ def check(deployment: Deployment) -> None:
     assert deployment.rows("SELECT count(*) FROM sys.jobs WHERE job_type = 'INDEX_BUILD'") == [(1,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", TURNED_AWAY.values(), ids=TURNED_AWAY)
 def test_a_refused_connection_is_retried(
     deployment: Deployment, guarded: TlsErrorProxy, error: Error

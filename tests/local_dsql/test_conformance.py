@@ -52,6 +52,7 @@ def test_local_cluster_answers_as_recorded(tmp_path: Path) -> None:
     assert identical >= 0.98 * asked
 
 
+@pytest.mark.slow
 def test_other_cluster_is_asked(shared_cluster: LocalCluster, tmp_path: Path) -> None:
     chosen = ["-k", "select_one or create_view or lateral_left_outer_ref_cast"]
     output = suite(tmp_path, "--dsn", shared_cluster.dsn(), *chosen, status=1)  # in the dialect portable

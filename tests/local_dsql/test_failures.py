@@ -79,6 +79,7 @@ def test_leftovers_of_a_machine_crash_are_repaired(folder: Path) -> None:
         assert value(cluster.dsn(), "SELECT 1") == 1
 
 
+@pytest.mark.slow
 def test_an_interrupted_start_is_repeated(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     with start_cluster_user(folder) as user:
@@ -230,6 +231,7 @@ def mounted(options: str, folder: Path, program: str) -> subprocess.CompletedPro
     return answer
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_an_error_without_data_loss(tmp_path: Path) -> None:
     answer = mounted("-t tmpfs -o size=120m none", tmp_path, FULL)
     assert answer.returncode == 0, answer.stderr

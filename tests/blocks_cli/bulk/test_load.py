@@ -320,6 +320,7 @@ def test_a_dry_run_finds_bad_rows_and_changes_nothing(project: Project) -> None:
     assert not [*project.folder.glob(".blocks/loads/*")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["PRIMARY KEY", ""], ids=["key", "no key"])
 @pytest.mark.parametrize("fault", ["OC000", "OC001", "connection-lost", "outcome-unknown"])
 def test_faults_lose_no_row_and_load_none_twice(project: Project, fault: str, key: str) -> None:

@@ -142,6 +142,7 @@ def test_a_dump_builds_the_schema_that_it_was_made_of(project: Project) -> None:
     assert dump(project) == first
 
 
+@pytest.mark.slow
 def test_every_change_of_a_definition_is_seen(project: Project) -> None:
     build(project, SCHEMA)
     before = dump(project)

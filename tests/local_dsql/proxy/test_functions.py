@@ -55,6 +55,7 @@ def admin(cluster: Cluster, defined: None) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
+@pytest.mark.slow
 def test_rows_count_while_the_log_is_followed(admin: psycopg.Connection[Any]) -> None:
     """The engine leaves out the log of what has ended, at any moment, and never that of a statement that runs."""
     for _ in range(40):
