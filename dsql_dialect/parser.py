@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,16 @@ KEPT_UP_TO = 32_768
 _JOBS: Mapping[str, AsyncJob] = {"IndexStmt": "index", "AlterTableStmt": "validate"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text that is read in a dialect; `alike` has one INSERT of each shape read so far."""
+
+    source: Source
+    profile: Profile
+    is_body: bool
+    alike: dict[bulk_inserts.Shape, Statement] = field(default_factory=dict)
+
+
 def parse(sql: str, profile: Profile) -> Script:
     """Parse a text of statements as DSQL does in a dialect.
 
@@ -49,8 +59,8 @@ def _parse(sql: str, profile: Profile, *, is_body: bool = False) -> Script:
         return _undecodable(sql, error.start, "an unpaired surrogate")
     if "\0" in sql:
         return _undecodable(sql, sql.index("\0"), "0x00")
-    alike: dict[bulk_inserts.Shape, Statement] = {}
-    return Script(tuple(_statement(source, piece, profile, is_body, alike) for piece in pieces(source)))
+    text = _Text(source, profile, is_body)
+    return Script(tuple(_statement(text, piece) for piece in pieces(source)))
 
 
 def _parse_by_template(sql: str, profile: Profile) -> Script:
@@ -82,38 +92,25 @@ def _invalid(text: str, source: Source, start: int, finding: Finding) -> Stateme
     )
 
 
-def _statement(
-    source: Source,
-    piece: Piece,
-    profile: Profile,
-    is_body: bool,
-    alike: dict[bulk_inserts.Shape, Statement],
-) -> Statement:
+def _statement(text: _Text, piece: Piece) -> Statement:
     try:
-        return _judged_once(source, piece, profile, is_body, alike)
+        return _judged_once(text, piece)
     except Exception as error:  # any fault of this package: the other statements are read
-        found = findings(source, piece, [internal_error("the dialect", error)], profile)
+        source = text.source
+        found = findings(source, piece, [internal_error("the dialect", error)], text.profile)
         return _invalid(source.slice(piece.start, piece.end), source, piece.start, found[0])
 
 
-def _judged_once(
-    source: Source,
-    piece: Piece,
-    profile: Profile,
-    is_body: bool,
-    alike: dict[bulk_inserts.Shape, Statement],
-) -> Statement:
+def _judged_once(text: _Text, piece: Piece) -> Statement:
     """Judge a statement; of INSERT statements of the same shape only the first one, which `alike` then has."""
     insert = piece.tree.get("InsertStmt")
     shape = None if insert is None else bulk_inserts.shape(insert)
-    if shape is None:
-        return _judged(source, piece, profile, is_body)
-    if (known := alike.get(shape)) is not None:
-        text = source.slice(piece.start, piece.end)
-        return bulk_inserts.with_text(known, text, source.position(piece.start))
-    statement = _judged(source, piece, profile, is_body)
-    if bulk_inserts.can_stand_for_others(statement):
-        alike[shape] = statement
+    if shape is not None and (known := text.alike.get(shape)) is not None:
+        written = text.source.slice(piece.start, piece.end)
+        return bulk_inserts.with_text(known, written, text.source.position(piece.start))
+    statement = _judged(text.source, piece, text.profile, text.is_body)
+    if shape is not None and bulk_inserts.can_stand_for_others(statement):
+        text.alike[shape] = statement
     return statement
 
 
