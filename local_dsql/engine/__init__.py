@@ -70,6 +70,7 @@ Modules, from bottom to top. A module imports only modules above it in this list
     log_follower       the write-ahead log: own changes, committed changes
     turns              order of the next transactions of sessions that have lost a conflict
     session            one client session; exclusive access to it
+    unneeded_log       skip the log behind statements in autocommit
     opening            begin and end a transaction
     hidden_settings    settings that functions have changed
     suspend            suspend a transaction

@@ -21,6 +21,7 @@ from local_dsql.engine.powers import new_token
 from local_dsql.engine.session import EngineSession, Services
 from local_dsql.engine.table_catalog import TableCatalog
 from local_dsql.engine.unblock import end_all_watches
+from local_dsql.engine.unneeded_log import UnneededLog
 from local_dsql.engine.wait_log import WaitLog
 from local_dsql.faults.injector import Injector
 from local_dsql.wire.backend import ConnectionLost
@@ -28,7 +29,6 @@ from local_dsql.wire.response import BackendError
 from local_dsql.write_ahead_log import retention
 from local_dsql.write_ahead_log.lsn import parse_lsn
 from local_dsql.write_ahead_log.reader import LogReader
-from local_dsql.write_ahead_log.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,8 +45,6 @@ _ROUND = 0.1
 """Seconds between rounds of the background work."""
 _PATIENCE = 1.0
 """Seconds that background work of sessions may take when the engine stops."""
-_BACKLOG = 1024 * 1024
-"""Bytes of log that may be unread while statements in autocommit run."""
 _RELEASE_EVERY = 4 * 1024 * 1024
 """Most bytes of log that PostgreSQL keeps for the engine without need."""
 _ORIGIN = (
@@ -55,14 +53,6 @@ _ORIGIN = (
     " FROM pg_catalog.pg_database d, pg_catalog.pg_settings s, pg_catalog.pg_control_checkpoint() c"
     " WHERE d.datname = pg_catalog.current_database() AND s.name = 'wal_segment_size'"
 )
-_POSITION = (
-    "SELECT pg_catalog.pg_current_wal_insert_lsn(); SELECT pg_catalog.pg_current_snapshot();"
-    " SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity(NULL) WHERE backend_xid IS NOT NULL)"
-)
-"""Several statements, because the running transactions must be read after the position.
-
-A snapshot is not enough: it does not name a running transaction that is newer than all that have ended.
-"""
 _FLUSH_COUNTERS = Command("SELECT pg_catalog.pg_stat_force_next_flush()")
 _TERMINATE = "SELECT pg_catalog.pg_terminate_backend({pid})"
 
@@ -122,6 +112,7 @@ class Engine:
             token,
             self._suspend_always,
         )
+        self._unneeded = UnneededLog(self.services)
         self.services.log.on_loss = self.services.refuse_open_commits
         self._rounds = asyncio.get_running_loop().create_task(self._keep_up())
 
@@ -222,26 +213,10 @@ class Engine:
 
     async def _round(self) -> None:
         services = self.services
-        if not (services.is_idle() and await self._skip()):
+        if not (services.is_idle() and await self._unneeded.skip()):
             await services.log.catch_up()
         forget_unneeded(services)
         position = services.log.position
         if position - self._released > _RELEASE_EVERY:
             self._released = position
             await self._superuser.exclusive_rows(retention.release(position))
-
-    async def _skip(self) -> bool:
-        """Skip the log before now if no transaction can need it; return whether little of it is unread.
-
-        Statements in autocommit may run meanwhile. If none has a number after the position was read, each one that had
-        written before it has ended.
-        """
-        services = self.services
-        (position,), (snapshot,), (numbered,) = await services.control.rows(_POSITION)
-        if not services.is_idle():
-            return False
-        if numbered == "f":
-            services.log.skip(parse_lsn(str(position)))
-        else:
-            services.log.forget(Snapshot.parse(str(snapshot)).xmin, services.log.position)
-        return parse_lsn(str(position)) - services.log.position < _BACKLOG

@@ -120,6 +120,10 @@ class LogFollower:
         rows = await self._control.rows(_NOW)
         await self._advance(parse_lsn(str(rows[0][0])))
 
+    def full_xid(self, xid: int) -> int:
+        """Return the 64-bit number of a running transaction's 32-bit one."""
+        return self._reader.full_xid(xid)
+
     def skip(self, position: int) -> None:
         """Skip the log before a position: no transaction that is open or begins can need it."""
         self.end = max(self.end, position)
