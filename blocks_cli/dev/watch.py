@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import time
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -46,12 +47,12 @@ class Watcher:
             CommandError: the folder of the project was removed.
         """
         while folders := _folders(self._root):
-            if missed := self._changed():
+            if missed := self._settled():
                 yield missed
             # A folder can be removed before it is watched: list the folders again.
             with contextlib.suppress(FileNotFoundError), contextlib.closing(_watch(folders)) as signs:
                 for sign in signs:
-                    changed = self._changed()
+                    changed = self._settled()
                     if changed or not sign:
                         yield changed
                     if sign and _folders(self._root) != folders:
@@ -61,6 +62,19 @@ class Watcher:
             "there is nothing left to deploy",
             "restore the folder and start `blocks dev` again",
         )
+
+    def _settled(self) -> frozenset[str]:
+        """Return the changed files once none was written in this moment: an editor may empty a file, then write it."""
+        changed, end = self._changed(), time.monotonic() + _DEBOUNCE / 1000
+        while changed and self._age() < _STEP / 1000 and time.monotonic() < end:
+            time.sleep(_STEP / 1000)
+            changed |= self._changed()
+        return changed
+
+    def _age(self) -> float:
+        """Return the seconds since the last write of a recent file."""
+        times = [self._versions[name][2] for name in self._recent if name in self._versions]
+        return (time.time_ns() - max(times)) / 1e9 if times else math.inf
 
     def _changed(self) -> frozenset[str]:
         recent = {name: digest for name, digest in self._recent.items() if self._digest(name) != digest}

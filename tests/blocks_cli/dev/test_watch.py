@@ -58,6 +58,18 @@ def test_two_writes_at_the_same_time(tmp_path: Path) -> None:
     assert watcher._changed() == {"a.py"}
 
 
+def test_a_file_that_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An editor empties the file, then writes it: both are one change."""
+    file = tmp_path / "a.py"
+    file.write_text("first")
+    watcher = Watcher(tmp_path)
+    file.write_text("")
+    monkeypatch.setattr("blocks_cli.dev.watch.time.sleep", lambda _: file.write_text("second"))
+    assert next(watcher.groups()) == {"a.py"}
+    assert file.read_text() == "second"
+    assert watcher._changed() == set()
+
+
 def test_a_file_in_a_new_folder(tmp_path: Path) -> None:
     groups = Watcher(tmp_path).groups()
     (tmp_path / "new/inner").mkdir(parents=True)
