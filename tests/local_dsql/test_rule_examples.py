@@ -61,7 +61,11 @@ def names(cluster: LocalCluster) -> list[object]:
 
 
 @pytest.mark.parametrize(
-    ("cluster", "claimed"), PAIRS, indirect=["cluster"], ids=lambda each: getattr(each, "name", each)
+    ("cluster", "claimed"),
+    PAIRS,
+    indirect=["cluster"],
+    ids=lambda each: getattr(each, "name", each),
+    scope="module",
 )
 def test_exactly_the_differences_of_two_dialects_are_found(
     cluster: tuple[Profile, LocalCluster], claimed: Profile

@@ -36,7 +36,9 @@ def _seeds() -> Iterator[object]:
         yield from (pytest.param(suspended, seed, marks=marks, id=f"{mode}-{seed}") for seed in seeds)
 
 
-@pytest.mark.parametrize(("suspend_always", "seed"), list(_seeds()), indirect=["suspend_always"])
+@pytest.mark.parametrize(
+    ("suspend_always", "seed"), list(_seeds()), indirect=["suspend_always"], scope="session"
+)
 def test_sessions_get_the_answers_of_the_oracle(seed: int, local: LocalCluster, plain: PlainPostgres) -> None:
     """No answer, no committed row and no verdict differs but by a registered difference, and no statement waits."""
     with closing(Fuzz(local, plain, seed)) as fuzz:
