@@ -50,11 +50,11 @@ class Shared:
 
 
 def until_known(call: Callable[[], object]) -> None:
-    """Repeat a call that is safe to repeat."""
+    """Repeat a call that is safe to repeat. A short deadline can end the tries of the library with `RaceCondition`."""
     while True:
         try:
             call()
-        except (MessageLost, RaceCondition):
+        except MessageLost:
             raise
         except DatabaseError:
             continue
