@@ -14,6 +14,9 @@ it until it ends. Otherwise each commit on the row would make the statement run 
 processor from the transactions that can commit.
 
 A turn is over early if its session does nothing for 15 ms, or has it for 200 ms. No session waits longer than 1 s.
+
+A session that has neither lost nor committed for 100 ms takes no turns any more: a new burst of transactions conflicts
+again, as on a cluster.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ MANY, _RECENTLY = 6, 1.0
 """Number of sessions that lose conflicts within so many seconds, from which on one loss is enough."""
 TRANSACTIONS = 48
 """Number of transactions for which it takes turns then. More would hide from tests what happens without turns."""
+PAUSE = 0.100
+"""Seconds after its last COMMIT from which on a session takes no turns, until it loses again."""
 _ROUND = 0.005
 """Seconds between looks at the session whose turn it is."""
 _IDLE = 0.015
@@ -48,6 +53,8 @@ class Participant(Protocol):
 
     losses: int
     takes_turns: int
+    decided: float
+    """When it has last lost a conflict or committed, by time.monotonic."""
 
     @property
     def lost_to(self) -> deque[frozenset[Participant]]:
@@ -73,6 +80,8 @@ class Turns:
 
     async def take(self, session: Participant) -> None:
         """Wait for the turn if the session takes turns; it keeps it until `give_back`."""
+        if time.monotonic() - session.decided > PAUSE:
+            session.takes_turns = 0
         if not session.takes_turns:
             return
         session.takes_turns -= 1
@@ -99,6 +108,7 @@ class Turns:
 
     def lost(self, session: Participant, winners: Iterable[Participant] = ()) -> None:
         """Note that a session has lost a conflict to others."""
+        session.decided = time.monotonic()
         session.losses = min(session.losses + 1, LOSSES)
         session.lost_to.append(frozenset(winners))
         many = self._many_lose(session)
@@ -120,10 +130,11 @@ class Turns:
     @staticmethod
     def _begin_turns(*sessions: Participant) -> None:
         for each in sessions:
-            each.takes_turns = TRANSACTIONS
+            each.takes_turns, each.decided = TRANSACTIONS, time.monotonic()
 
     def won(self, session: Participant) -> None:
         """Note that a session has committed a transaction."""
+        session.decided = time.monotonic()
         if session.losses < LOSSES:
             session.losses = 0
         elif not session.takes_turns:

@@ -157,7 +157,7 @@ def test_a_client_that_leaves_while_its_doomed_statement_waits_for_a_turn(
         one, other, third = [await laboratory.client() for _ in range(3)]
         await one.ok(*SETUP)
         turns = laboratory.engine.services.turns
-        other.session.takes_turns = 1
+        turns._begin_turns(other.session)
         await other.ok("begin")
         await one.ok("begin", "select * from t")
         await third.ok(UPDATE)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql.divergences import BY_ID
-from local_dsql.engine.turns import LOSSES, MANY, TRANSACTIONS
+from local_dsql.engine.turns import LOSSES, MANY, PAUSE, TRANSACTIONS
 
 if TYPE_CHECKING:
     from tests.local_dsql.engine.laboratory import Client, Laboratory
@@ -74,6 +74,25 @@ def test_a_transaction_that_does_nothing_keeps_no_turn(laboratory: Laboratory) -
         return began.seconds
 
     assert laboratory.run(run()) < 0.25
+
+
+def test_a_new_burst_conflicts_again(laboratory: Laboratory) -> None:
+    """Turns would hide the conflicts of a burst that begins some time after the last one."""
+
+    async def run() -> None:
+        clients = [await laboratory.client() for _ in range(MANY + 1)]
+        await clients[0].ok(*SETUP)
+        for _ in range(3):
+            for each in clients:
+                await each.ok("begin", "select n from t where id = 1")
+            for each in clients:
+                await each.ok("update t set n = n + 1 where id = 1")
+            ended = [(await each.run("commit")).sqlstate for each in clients]
+            assert ended == ["", *["40001"] * MANY]
+            assert clients[-1].session.takes_turns
+            await asyncio.sleep(PAUSE * 1.1)
+
+    laboratory.run(run())
 
 
 def test_a_session_that_ends_passes_its_turn_on(laboratory: Laboratory) -> None:
