@@ -12,6 +12,7 @@ import importlib
 import inspect
 from itertools import pairwise
 from pathlib import Path
+from types import GenericAlias
 from typing import TYPE_CHECKING
 
 from blocks_cli.explanations import Kind, explanations
@@ -208,6 +209,8 @@ def _table(title: str, introduction: str, names: list[tuple[str, str]]) -> str:
     for module, name in names:
         found = getattr(importlib.import_module(module), name)
         rows.append(f"| `{name}` | {in_markdown(_sentence(found))} |\n")
+        if isinstance(found, GenericAlias):
+            continue
         kind = "class" if inspect.isclass(found) else "function"
         members = "\n   :members:" if kind == "class" else ""
         directives.append(f".. auto{kind}:: {module}.{name}{members}\n")
@@ -218,6 +221,8 @@ def _table(title: str, introduction: str, names: list[tuple[str, str]]) -> str:
 
 
 def _sentence(found: object) -> str:
+    if isinstance(found, GenericAlias):
+        return f"The type `{found}`"
     return (inspect.getdoc(found) or "").partition("\n\n")[0].partition(". ")[0].rstrip(".")
 
 
