@@ -50,13 +50,22 @@ def pattern(text: str) -> str:
     return "".join(literal + ("" if field is None else "…") for literal, field, _, _ in parts)
 
 
+def _printable(text: str) -> str:
+    """Return a text with escapes in place of control characters, such as the zero byte of an example."""
+    shown = (
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
+        for each in text
+    )
+    return "".join(shown)
+
+
 def _facts(rule: Rule) -> Iterator[tuple[str, str]]:
     if rule.remedy_in_migration:
         yield "do in a migration", rule.remedy_in_migration
     if rule.refused:
-        yield "refused", rule.refused
+        yield "refused", _printable(rule.refused)
     if rule.accepted:
-        yield "accepted", rule.accepted
+        yield "accepted", _printable(rule.accepted)
     if rule.since is not None:
         yield "refused since", rule.since.isoformat()
     if rule.lifted is not None:
