@@ -70,7 +70,7 @@ def test_every_block_is_of_a_kind_that_is_checked(file: Path) -> None:
     assert len(fences) == page.count("```") / 2
     assert {kind for kind, _, _ in fences} <= {*KINDS}
     drawn = [body for kind, _, body in fences if kind == "text"]
-    assert [line for body in drawn for line in body.splitlines() if len(line) > 110] == []
+    assert [line for body in drawn for line in body.splitlines() if len(line) > 60] == []
 
 
 def steps() -> list[str]:
