@@ -105,7 +105,10 @@ def _summarize(findings: Sequence[MigrationFinding]) -> None:
         for number, rule in by_kind(findings):
             console.print_message(f"{number:>8,} × {rule.id}: {rule.title}")
     many = "s" * (len(findings) > 1)
-    console.print_message(f"{len(findings):,} finding{many}{_lifted(findings)}", "red")
+    rules = {each.rule.id for each in findings}
+    rule = rules.pop() if len(rules) == 1 else "RULE"
+    explained = f"explained by `blocks explain-error {rule}`"
+    console.print_message(f"{len(findings):,} finding{many}, {explained}{_lifted(findings)}", "red")
 
 
 def _lifted(findings: Sequence[MigrationFinding]) -> str:
