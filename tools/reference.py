@@ -33,6 +33,7 @@ _KINDS = {
     Kind.SQLSTATE: "The codes that Aurora DSQL, the local DSQL and the migrator answer with.",
     Kind.PROGRAM: "Each text has three parts: the fault, the reason, and the remedy.",
     Kind.SQL: "Statements that Aurora DSQL refuses. `blocks lint`, the synth and the local DSQL apply these rules.",
+    Kind.DIVERGENCE: "Tests that show a difference name its entry. *so* is the consequence for an application.",
     Kind.FOLDER: "Faults of files that the migrator cannot run. `blocks lint` and the synth apply these rules.",
 }
 
@@ -59,6 +60,17 @@ def rules() -> str:
         "dialect a project has; *refused since* and *accepted since* are the days of a change of Aurora DSQL. *source* "
         "is the observation that a rule comes from.",
         (Kind.SQL, Kind.FOLDER),
+    )
+
+
+def divergences() -> str:
+    """Return the page on the known differences between the local DSQL and Aurora DSQL."""
+    return _codes(
+        "Known differences",
+        "The local DSQL answers as Aurora DSQL does, except in these cases. "
+        "[conformance](local-dsql.md#conformance) has the comparison with recorded answers. "
+        "The local DynamoDB has a [list of its own](atomic-table.md#known-differences).",
+        (Kind.DIVERGENCE,),
     )
 
 
@@ -229,6 +241,7 @@ def _sentence(found: object) -> str:
 PAGES = {
     "docs/errors.md": errors,
     "docs/rules.md": rules,
+    "docs/divergences.md": divergences,
     "docs/limits.md": limits,
     "docs/environment.md": environment,
     "docs/api.md": api,

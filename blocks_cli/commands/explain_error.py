@@ -21,18 +21,18 @@ def explain_error(code: str, as_json: bool) -> None:
       blocks explain-error truncate
       blocks explain-error SerializationFailure
 
-    CODE is a conflict code, a SQLSTATE, the rule that a finding has in brackets, or the class of an error. Needs no
-    database.
+    CODE is a conflict code, a SQLSTATE, the rule that a finding has in brackets, the class of an error, or a known
+    difference of the local DSQL. Needs no database.
     """
     from blocks_cli.explanations import explanation, nearest
 
     found = explanation(code)
     if found is None:
         near = nearest(code)
-        listed = "docs/errors.md and docs/rules.md list all codes"
+        listed = "docs/errors.md, docs/rules.md and docs/divergences.md list all codes"
         raise CommandError(
             f"{code}: unknown code",
-            "it is no conflict code, SQLSTATE, rule or error class",
+            "it is no conflict code, SQLSTATE, rule, error class or known difference",
             f"did you mean `blocks explain-error {near}`? {listed}" if near else listed,
         )
     if as_json:

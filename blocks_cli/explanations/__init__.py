@@ -1,4 +1,4 @@
-"""Explanations of the codes that messages have: rules, conflict codes, SQLSTATEs, error classes."""
+"""Explanations of the codes that messages have: rules, conflict codes, SQLSTATEs, error classes, known differences."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 from functools import cache
 
 from blocks_cli.explanations.conflicts import conflicts
+from blocks_cli.explanations.differences import differences
 from blocks_cli.explanations.explanation import Explanation, Kind
 from blocks_cli.explanations.program_errors import program_errors
 from blocks_cli.explanations.rules import rules
@@ -18,7 +19,7 @@ __all__ = ["Explanation", "Kind", "explanation", "explanations", "nearest"]
 @cache
 def explanations() -> tuple[Explanation, ...]:
     """Return all explanations that have an entry of their own."""
-    return (*conflicts(), *runtime_errors(), *sqlstates(), *program_errors(), *rules())
+    return (*conflicts(), *runtime_errors(), *sqlstates(), *program_errors(), *rules(), *differences())
 
 
 def explanation(code: str) -> Explanation | None:

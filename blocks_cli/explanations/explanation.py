@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
 
-ERRORS, RULES = "docs/errors.md", "docs/rules.md"
+ERRORS, RULES, DIVERGENCES = "docs/errors.md", "docs/rules.md", "docs/divergences.md"
 """Pages of the repository that list the codes."""
 
 
@@ -23,19 +23,20 @@ class Kind(enum.Enum):
     PROGRAM = "Errors of constructs, migrations and local services"
     SQL = "Rules on SQL"
     FOLDER = "Rules on migrations"
+    DIVERGENCE = "Known differences of the local DSQL"
 
     @property
     def page(self) -> str:
         """The page that lists the codes of this kind."""
-        return RULES if self in (Kind.SQL, Kind.FOLDER) else ERRORS
+        return {Kind.SQL: RULES, Kind.FOLDER: RULES, Kind.DIVERGENCE: DIVERGENCES}.get(self, ERRORS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """One code, as a message prints it, and all that a reader needs in order to go on.
 
-    `facts` are further lines: a label and its text. `anchor` differs from the code only for codes without an entry of
-    their own.
+    `facts` are further lines: a label and its text. `step` is the label of the remedy. `anchor` differs from the code
+    only for codes without an entry of their own.
     """
 
     code: str
@@ -45,6 +46,7 @@ class Explanation:
     remedy: str
     facts: tuple[tuple[str, str], ...] = ()
     anchor: str = ""
+    step: str = "do"
 
     @property
     def page(self) -> str:
@@ -57,7 +59,7 @@ class Explanation:
         lines = [
             f"{self.code}: {self.meaning}",
             f"  why: {self.cause}",
-            f"  do:  {self.remedy}",
+            f"  {self.step}: {' ' * (3 - len(self.step))}{self.remedy}",
             *(f"  {label}: {text}" for label, text in self.facts),
             f"  page: {self.page}",
         ]
@@ -69,7 +71,7 @@ class Explanation:
         facts = "".join(f"- {label}: {_as_code(label, text)}\n" for label, text in self.facts)
         return (
             f"### {self.code}\n\n{in_markdown(self.meaning)}\n\n"
-            f"- why: {in_markdown(self.cause)}\n- do: {in_markdown(self.remedy)}\n{facts}"
+            f"- why: {in_markdown(self.cause)}\n- {self.step}: {in_markdown(self.remedy)}\n{facts}"
         )
 
     @property

@@ -19,6 +19,7 @@ from blocks_runtime.database.classification import classify
 from blocks_runtime.errors import DatabaseError
 from dsql_dialect.migrations.rules import RULES as MIGRATION_RULES
 from dsql_dialect.rules import INTERNAL_ERROR, RULES
+from local_dsql.divergences import DIVERGENCES
 from tests.test_links import anchors
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ def test_every_rule_is_explained() -> None:
     ids = {rule.id for rule in (*RULES.values(), *MIGRATION_RULES, INTERNAL_ERROR)}
     assert len(ids) > 150
     assert {code for code in ids if not known(code)} == set()
+
+
+def test_every_known_difference_is_explained() -> None:
+    assert {each.id for each in DIVERGENCES if not known(each.id)} == set() != {*DIVERGENCES}
 
 
 def test_every_error_of_the_runtime_is_explained() -> None:
