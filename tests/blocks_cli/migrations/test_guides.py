@@ -24,12 +24,18 @@ DOCS = Path(__file__).parents[3] / "docs"
 PAGES = sorted([*DOCS.glob("guides/*.md"), *DOCS.glob("concepts/*.md")])
 DEPLOYED = {"http-api.md"}
 """Pages with a whole app, which `tests/end_to_end/test_pages.py` deploys."""
-RUN = [file for file in PAGES if file.name not in DEPLOYED]
+SYNTHESIZED = {"vpc.md", "packages.md", "existing-cluster.md"}
+"""Pages with parts of a stack, which `tests/blocks/test_docs.py` synthesizes."""
+RUN = [file for file in PAGES if file.name not in DEPLOYED | SYNTHESIZED]
 TABLES = {
     "concurrency.md": (
         "CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL)",
         "INSERT INTO accounts VALUES (1, 100)",
-    )
+    ),
+    "sqlalchemy.md": (
+        "CREATE TABLE accounts (id int PRIMARY KEY, balance int NOT NULL)",
+        "INSERT INTO accounts VALUES (1, 75), (2, 135)",
+    ),
 }
 """Statements that a page expects to have been run."""
 
