@@ -16,7 +16,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo worldseat test test-fast test-slow test-pythons conformance lint format bench synth clean
+.PHONY: help setup demo worldseat test test-fast test-slow test-pythons conformance lint format docs bench synth clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -68,6 +68,9 @@ format: $(READY)  ## Format the code, and generate the runtime for threads from 
 	@$(PY) -m ruff check --fix --quiet .
 	@$(PY) tools/async_to_sync.py
 
+docs: $(READY)  ## Build the documentation site in build/site; a broken link or an unlisted page is an error
+	@$(PY) -m tools.site
+
 bench: $(READY)  ## Run every benchmark: ratios to other programs, on one core
 	@for module in local_database writes loading migrations synth runtime atomic_table; do $(PY) -m benchmarks.$$module || exit 1; done
 
@@ -75,4 +78,4 @@ synth: $(READY)  ## Print the CloudFormation template of the reference app
 	@npx --no-install cdk synth --no-validation
 
 clean:  ## Remove what the targets created, the local database included
-	rm -rf $(VENV) .venv-pythons node_modules cdk.out .blocks .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-pythons node_modules cdk.out .blocks .mypy_cache .ruff_cache .pytest_cache build

@@ -28,7 +28,7 @@ OUTPUT_CLOSED = 141
 COMMANDS = (
     *("init", "dev", "deploy", "invoke", "logs", "destroy"),
     *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema", "config", "clean"),
-    *("load", "dump", "explain", "cost", "dialect"),
+    *("load", "dump", "explain", "explain-error", "cost", "dialect"),
 )
 """The commands in the order of the help; each is in its own module of `blocks_cli.commands`.
 
@@ -51,7 +51,8 @@ class _Commands(click.Group):
         del context
         if name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"blocks_cli.commands.{name}"), name)
+        module = name.replace("-", "_")
+        command = getattr(importlib.import_module(f"blocks_cli.commands.{module}"), module)
         assert isinstance(command, click.Command)
         return command
 

@@ -1,6 +1,6 @@
 """Registry of the known differences between the local database and Aurora DSQL.
 
-Tests that show a difference cite its id, and the documentation prints the list.
+Tests that show a difference cite its id, and `docs/divergences.md` prints the list.
 """
 
 from __future__ import annotations
@@ -340,15 +340,3 @@ DIVERGENCES: tuple[Divergence, ...] = (
 """All entries; ids are unique and do not change."""
 
 BY_ID = {divergence.id: divergence for divergence in DIVERGENCES}
-
-
-def markdown() -> str:
-    """Return the list in the form of `docs/local-dsql.md`; `python -m local_dsql.divergences` prints it."""
-    return "\n".join(
-        f"- **`{each.id}`**: {each.sentence} *Why:* {each.reason} *Consequence:* {each.consequence}"
-        for each in DIVERGENCES
-    )
-
-
-if __name__ == "__main__":
-    print(markdown())

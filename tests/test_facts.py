@@ -22,7 +22,7 @@ PACKAGES = (
     *("lambda_migrator", "lambda_peering", "local_dsql", "local_dynamodb", "migration_manifest"),
     "runtime/blocks_runtime",
 )
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 HOMES = {"dsql_dialect/limits.py", "dsql_dialect/profiles.py", "runtime/blocks_runtime/limits.py"}
 """Files that define limits and names of dialects."""
 

@@ -158,6 +158,7 @@ RULES = [
                     "local_dsql",
                     "local_dynamodb",
                     "migration_manifest",
+                    "psycopg",  # for the names of SQLSTATEs; no command connects with it by itself
                 ),
                 *("click", "awslambdaric", "watchfiles", "pytest"),
                 # Files of `blocks load` and `blocks dump`; installed by the extra `parquet`.

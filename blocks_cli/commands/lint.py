@@ -105,7 +105,9 @@ def _summarize(findings: Sequence[MigrationFinding]) -> None:
         for number, rule in by_kind(findings):
             console.print_message(f"{number:>8,} × {rule.id}: {rule.title}")
     many = "s" * (len(findings) > 1)
-    console.print_message(f"{len(findings):,} finding{many}{_lifted(findings)}", "red")
+    ids = {each.rule.id for each in findings}
+    explained = f"explained by `blocks explain-error {ids.pop() if len(ids) == 1 else 'RULE'}`"
+    console.print_message(f"{len(findings):,} finding{many}, {explained}{_lifted(findings)}", "red")
 
 
 def _lifted(findings: Sequence[MigrationFinding]) -> str:

@@ -1,4 +1,4 @@
-"""docs/construct.md: its examples run, and its tables say what the code says."""
+"""The pages on the constructs: their examples run, and the tables of docs/construct.md say what the code says."""
 
 from __future__ import annotations
 
@@ -18,8 +18,16 @@ from tests.support.template_reader import Template
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE = (Path(__file__).parents[2] / "docs" / "construct.md").read_text(encoding="utf-8")
-PRELUDE, *EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "construct.md").read_text(encoding="utf-8")
+GUIDES = ("vpc", "packages", "existing-cluster")
+"""Guides whose examples are parts of a stack; each begins with its imports."""
+
+
+def examples(page: str) -> list[str]:
+    """Return the Python blocks of a page that are no files."""
+    return re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+
 
 TABLES = {
     "001_accounts.sql": "CREATE TABLE accounts (id uuid PRIMARY KEY);\n",
@@ -46,16 +54,19 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_every_example_makes_a_template(app: cdk.App) -> None:
+@pytest.mark.parametrize("name", ["construct", *(f"guides/{guide}" for guide in GUIDES)])
+def test_every_example_makes_a_template(app: cdk.App, name: str) -> None:
+    page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     imports: dict[str, Any] = {}
-    exec(PRELUDE, imports)
-    for number, example in enumerate(EXAMPLES):
+    prelude, *parts = examples(page)
+    exec(prelude, imports)
+    for number, example in enumerate(parts):
         stack = cdk.Stack(app, f"Example{number}")
         # The CDK's own process has another working directory, so its assets need a whole path.
         exec(example.replace('"functions"', f'"{Path.cwd() / "functions"}"'), imports | {"self": stack})
     for artifact in app.synth().stacks:
         Template(artifact.template).order()
-    assert len(EXAMPLES) == PAGE.count("```python") - 1 >= 9
+    assert len(parts) == page.count("```python") - 1 >= (7 if name == "construct" else 1)
 
 
 def test_every_option_is_in_the_table() -> None:

@@ -326,7 +326,7 @@ def test_savepoints_and_server_side_cursors_are_refused(engine: sa.Engine) -> No
 
 
 def test_the_dialect_cannot_reflect_columns(engine: sa.Engine) -> None:
-    """aurora-dsql-sqlalchemy 1.3.0 with SQLAlchemy from 2.0.45 on; docs/runtime.md says so until it can."""
+    """aurora-dsql-sqlalchemy 1.3.0 with SQLAlchemy from 2.0.45 on; docs/guides/sqlalchemy.md says so until it can."""
     inspector = sa.inspect(engine)
     assert "items" in inspector.get_table_names()
     with pytest.raises(sa.exc.NoSuchColumnError, match="collation"):

@@ -20,7 +20,7 @@ _COMMAND = re.compile(r"^\$ (.*)\n((?:[^$].*\n)*)", re.MULTILINE)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["start.md", "multi-region.md"])
+@pytest.mark.parametrize("page", ["start.md", "multi-region.md", "guides/http-api.md"])
 def test_the_app_of_a_page_prints_its_output(tmp_path: Path, page: str) -> None:
     text = (DOCS / page).read_text("utf-8")
     (tmp_path / "cdk.json").write_text('{"app": "python app.py"}')

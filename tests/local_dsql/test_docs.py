@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dsql_dialect.profiles import DEFAULT, NAMES, PROFILES
-from local_dsql import Attempt, Fault, LocalCluster, divergences
+from local_dsql import Attempt, Fault, LocalCluster
 from local_dsql.cli.inject import inject
 from local_dsql.conformance.cases import Refusal
 from local_dsql.conformance.facts_reader import cases, conflicts
@@ -18,12 +18,6 @@ from local_dsql.conformance.known import KNOWN_DIVERGENCES as KNOWN
 
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs" / "local-dsql.md").read_text(encoding="utf-8")
-
-
-def test_every_divergence_is_printed() -> None:
-    begin, end = "<!-- divergences: begin -->\n", "\n<!-- divergences: end -->"
-    printed = PAGE[PAGE.index(begin) + len(begin) : PAGE.index(end)]
-    assert printed == divergences.markdown(), "print them with: python -m local_dsql.divergences"
 
 
 def test_the_score_is_that_of_the_facts() -> None:

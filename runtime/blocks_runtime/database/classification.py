@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # First match wins: SQLSTATE or its first characters, a part of the text in lower case ("" for any), the class.
 # libpq reports failures to connect as text without a SQLSTATE, hence the rows without one.
-_TABLE: tuple[tuple[str, str, type[DatabaseError]], ...] = (
+TABLE: tuple[tuple[str, str, type[DatabaseError]], ...] = (
     ("40001", "", errors.SerializationFailure),
     ("23505", "", errors.UniqueConstraintViolation),
     ("23503", "", errors.ForeignKeyViolation),
@@ -115,7 +115,7 @@ _ADVICE_BY_TEXT = (
 def classify(sqlstate: str | None, text: str) -> type[DatabaseError]:
     """Return the class for a SQLSTATE (None or "" where there is none) and the server's text."""
     code, message = sqlstate or "", text.lower()
-    return next(kind for prefix, part, kind in _TABLE if code.startswith(prefix) and part in message)
+    return next(kind for prefix, part, kind in TABLE if code.startswith(prefix) and part in message)
 
 
 def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:

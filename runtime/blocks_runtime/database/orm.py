@@ -5,7 +5,7 @@ For instance, with `Session = sessionmaker(db.sqlalchemy_engine())`:
 
     total = transaction(Session.begin, transfer, retry_on_conflict=True)
 
-See docs/runtime.md for the limits of the dialect.
+See docs/guides/sqlalchemy.md for the limits of the dialect.
 """
 
 from __future__ import annotations

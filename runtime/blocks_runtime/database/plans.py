@@ -38,7 +38,7 @@ class PlanNode:
     children: list[PlanNode] = field(default_factory=list)
 
     def detail(self, name: str) -> str | None:
-        """Return the text after `name: ` in the further lines, or None."""
+        """Return the text after the name and a colon in the further lines, or None."""
         found = (each.partition(": ") for each in self.details)
         return next((text for before, _, text in found if before == name), None)
 

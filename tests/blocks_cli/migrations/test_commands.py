@@ -329,7 +329,10 @@ def test_lint_names_a_dialect_that_accepts_the_statement(project: Project) -> No
     project.write({"001_a": "CREATE TABLE a (v jsonb)"})
     told = project.blocks("lint", "--dialect", "portable").err.splitlines()[-1]
     other = f"--dialect {RECORDED.name}, or for everything: {as_setting(RECORDED)}"
-    assert told == f"1 finding; to select another dialect: {other}"
+    assert (
+        told
+        == f"1 finding, explained by `blocks explain-error jsonb-column`; to select another dialect: {other}"
+    )
     assert project.blocks("lint", "--dialect", "2026-09").code == ExitCode.OK
 
 

@@ -117,7 +117,10 @@ def test_lint_as_text_and_for_github(project: Project, options: list[str], begin
     result = project.blocks("lint", *options)
     assert result.code == ExitCode.USAGE
     assert result.out.startswith(begins)
-    assert result.err.splitlines() == ["target   files   migrations   dialect portable", "1 finding"]
+    assert result.err.splitlines() == [
+        "target   files   migrations   dialect portable",
+        "1 finding, explained by `blocks explain-error truncate`",
+    ]
 
 
 def test_lint_as_json(project: Project) -> None:

@@ -190,7 +190,7 @@ def test_findings_of_one_kind_are_folded_and_summarized(
     assert err[-3:] == [
         "      51 × ddl-beside-dml: DDL and changes of rows in one migration",
         "       1 × truncate: TRUNCATE is not supported",
-        "52 findings",
+        "52 findings, explained by `blocks explain-error RULE`",
     ]
     assert lint(capsys, "--max", "0")[1].count("[ddl-beside-dml]") == 51
     assert lint(capsys, "--max", "1")[1].count("\n") == 7
