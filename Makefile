@@ -16,7 +16,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo worldseat test test-fast test-slow test-pythons conformance lint format bench synth clean
+.PHONY: help setup demo worldseat test test-fast test-slow test-pythons conformance lint format bench synth release-check clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -74,5 +74,8 @@ bench: $(READY)  ## Run every benchmark: ratios to other programs, on one core
 synth: $(READY)  ## Print the CloudFormation template of the reference app
 	@npx --no-install cdk synth --no-validation
 
+release-check: $(READY)  ## Check a release up to the upload: builds, extras, licences, SBOM; prints the commands that remain
+	@$(PY) -m tools.release
+
 clean:  ## Remove what the targets created, the local database included
-	rm -rf $(VENV) .venv-pythons node_modules cdk.out .blocks .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build .venv-pythons .venv-release node_modules cdk.out .blocks .mypy_cache .ruff_cache .pytest_cache
