@@ -16,7 +16,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo worldseat test test-fast test-slow test-pythons conformance lint format bench synth release-check clean
+.PHONY: help setup demo worldseat test test-fast test-slow test-pythons conformance lint format isolation faults bench synth release-check clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -57,6 +57,12 @@ test-pythons: $(READY)  ## Run the runtime's tests under every python3.x on PATH
 
 conformance: $(READY)  ## Compare the local DSQL with the recorded answers of a real one; DSN=... compares another cluster
 	@$(PY) -m pytest -q --pyargs local_dsql.conformance $(if $(DSN),--dsn "$(DSN)")
+
+isolation: $(READY)  ## Check isolation of the local DSQL and of PostgreSQL, as one table; DSN=... adds a database
+	@$(PY) -m tests.proof.isolation $(if $(DSN),--dsn "$(DSN)")
+
+faults: $(READY)  ## Kill, cut and fill the disk while clients work, then 150 clients for SECONDS=600; one table
+	@$(PY) -m tests.proof.faults $(if $(DSN),--dsn "$(DSN)") $(if $(SECONDS),--steady "$(SECONDS)")
 
 lint: $(READY)  ## Run ruff, and mypy in strict mode, over packages, tests and examples
 	@$(PY) -m ruff check .

@@ -124,7 +124,7 @@ def permitted(package: str, licence: str) -> bool:
     alternatives = [set(re.findall(r"[\w.+-]+", each)) - {"AND", "OR"} for each in parts]
     if any(each and each <= PERMISSIVE for each in alternatives):
         return True
-    return EXCEPTIONS.get(package, ("", ""))[0] == licence
+    return package in EXCEPTIONS and EXCEPTIONS[package][0] == licence
 
 
 def extras() -> list[str]:

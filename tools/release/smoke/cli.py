@@ -20,4 +20,4 @@ with tempfile.TemporaryDirectory() as folder:
     assert "001_create_orders" in blocks("up")
     assert "001_create_orders" in blocks("status")
     (Path(folder) / "migrations" / "002_clear.sql").write_text("TRUNCATE orders;\n")
-    assert "TRUNCATE is not supported" in blocks("lint", exits=1)
+    assert "TRUNCATE is not supported" in blocks("lint", exits=2)
