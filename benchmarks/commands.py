@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TURNS, MIGRATIONS, BAR_MILLISECONDS = 31, 14, 150
 PROGRAM = "from blocks_cli.main import main; main()"
 BARE = "import psycopg"
-"""What a program in Python that asks a database pays in any case."""
+"""A program that every program in Python with a database contains."""
 
 
 def _milliseconds(code: str, *arguments: str) -> float:

@@ -16,7 +16,10 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 PLOT = PAGE.with_name("benchmarks.svg")
 BEGIN, END = "<!-- begin: make bench -->\n", "<!-- end: make bench -->\n"
 
-WIDTH, LEFT, RIGHT, ROW, TOP = 980, 500, 110, 22, 54
+WIDTH, LEFT, RIGHT, ROW, TOP = 1060, 580, 110, 22, 54
+LONGEST = 98
+"""Characters of a name that fit to the left of the axis."""
+
 MOST = 2.0
 """Right end of the axis; a larger ratio is drawn there, with its number."""
 
@@ -73,8 +76,8 @@ def _x(value: float) -> float:
 def _row(each: Measured, y: int) -> list[str]:
     colour = MET if each.met else MISSED
     assert each.bar is not None
-    bar, name = _x(each.bar), escape(f"{each.title} / {each.peer}")
-    shown = name if len(name) <= 82 else f"{name[:80]}…"
+    bar, name = _x(each.bar), f"{each.title}: {each.contender} / {each.peer}"
+    shown = escape(name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…")
     return [
         f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end" font-size="11" fill="{INK}">{shown}</text>',
         f'<line x1="{bar}" y1="{y - 8}" x2="{bar}" y2="{y + 8}" stroke="{INK}" stroke-width="2"/>',
