@@ -172,4 +172,4 @@ def make_tools() -> None:
     python = TOOLS / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", TOOLS], check=True)
-    pip(python, "install", "--quiet", "-r", str(Path(__file__).parent / "requirements.txt"))
+    pip(python, "install", "-qq", "-r", str(Path(__file__).parent / "requirements.txt"))
