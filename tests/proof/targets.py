@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from dsql_dialect.profiles import NEWEST
 from local_dsql import LocalCluster
@@ -73,4 +74,7 @@ def given(dsn: str) -> Iterator[Target]:
             f"make isolation: the database of DSN has tables, {tables[0][0]} among them; the proofs drop tables by "
             "name; give a database without tables"
         )
-    yield Target(GIVEN, {"here": dsn}, optimistic=row == (1,))
+    optimistic = row == (1,)
+    if not optimistic:  # PostgreSQL's default is not snapshot isolation
+        dsn = make_conninfo(dsn, options=r"-c default_transaction_isolation=repeatable\ read")
+    yield Target(GIVEN, {"here": dsn}, optimistic=optimistic)
