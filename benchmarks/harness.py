@@ -93,7 +93,7 @@ class Measured:
     @property
     def wanted(self) -> str:
         """Return the bar with its direction, or nothing."""
-        return "" if self.bar is None else f"{'≥' if self.more_is_better else '≤'} {self.bar:g}"
+        return "" if self.bar is None else f"{'≥' if self.more_is_better else '≤'} {self.bar:.3g}"
 
     def line(self) -> str:
         """Return the line of a printed report."""
