@@ -6,6 +6,7 @@ one failed, and the commands are printed only if none did.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ class Checklist:
         started = time.monotonic()
         try:
             said = check() or "passed"
-        except steps.CheckError as error:
+        except (steps.CheckError, subprocess.SubprocessError) as error:
             self.failed += 1
             print(f"FAILED  {title:<32} {error}", flush=True)
             return False
