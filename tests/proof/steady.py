@@ -1,7 +1,7 @@
 """Memory and descriptors of the local database under 150 clients: samples, and the rule by which they are flat.
 
 Memory is the proportional set size of all processes of a kind: a page that n processes share counts 1/n in each. The
-first fifth of the samples is warm-up. Memory is flat if the median of the last third of the others exceeds that of the
+first fifth of the time is warm-up, and at least a minute: each backend fills its caches. Memory is flat if the median of the last third of the others exceeds that of the
 first third by at most 5 % or 4 MB. After the last client has left, the proxy must have the descriptors that it had
 before the first one, and PostgreSQL as many backends.
 """
@@ -80,9 +80,13 @@ def _descriptors(process: psutil.Process) -> int:
         return 0
 
 
-def flat(values: list[float]) -> tuple[bool, float, float]:
+def warm_up(seconds: float) -> float:
+    """Return the seconds of warm-up in a run: a fifth, but a minute at least; half of a run that is shorter."""
+    return max(seconds / 5, min(60.0, seconds / 2))
+
+
+def flat(warm: list[float]) -> tuple[bool, float, float]:
     """Return whether a series is flat by the rule above, and the medians of its first and last third."""
-    warm = values[len(values) // 5 :]
     third = max(1, len(warm) // 3)
     first, last = statistics.median(warm[:third]), statistics.median(warm[-third:])
     return last <= max(first * GROWTH, first + SLACK), first, last
@@ -110,7 +114,7 @@ def run(seconds: float) -> tuple[Figure, list[Sample]]:
         after = _settled(cluster, started, before)
     faults = []
     for name in ("proxy", "postgres"):
-        good, first, last = flat([getattr(each, name) for each in samples])
+        good, first, last = flat([getattr(each, name) for each in samples if each.seconds > warm_up(seconds)])
         figure.note += f"; {name} {first:.0f} → {last:.0f} MB"
         faults += [] if good else [f"{name} grows"]
     if after.proxy_descriptors > before.proxy_descriptors or after.backends > before.backends:

@@ -64,7 +64,7 @@ def test_forks_are_counted(reads: list[tuple[int, ...]], number: int) -> None:
 @pytest.mark.parametrize(
     ("values", "flat"),
     [
-        ([5.0, 30.0, 40.0] + [100.0] * 20, True),
+        ([100.0] * 20 + [5.0], True),
         ([100.0 + each % 3 for each in range(60)], True),
         ([100.0 + each for each in range(60)], False),
         ([30.0] * 30 + [33.9] * 30, True),
@@ -73,6 +73,10 @@ def test_forks_are_counted(reads: list[tuple[int, ...]], number: int) -> None:
 )
 def test_memory_that_grows_is_not_flat(values: list[float], *, flat: bool) -> None:
     assert steady.flat(values)[0] is flat
+
+
+def test_warm_up() -> None:
+    assert [steady.warm_up(seconds) for seconds in (40, 60, 200, 600)] == [20, 30, 60, 120]
 
 
 def test_lost_and_wrong_changes_are_counted(plain: Target) -> None:

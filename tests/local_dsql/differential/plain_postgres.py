@@ -55,6 +55,7 @@ class PlainPostgres:
 
     def start_again(self) -> None:
         """Start it after its processes were killed."""
+        self._postgres.stop()  # the rest of the killed one, such as its pipe
         self._postgres = self._start()
         self._postgres.wait_until_ready()
 
