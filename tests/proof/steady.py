@@ -1,9 +1,9 @@
 """Memory and descriptors of the local database under 150 clients: samples, and the rule by which they are flat.
 
 Memory is the proportional set size of all processes of a kind: a page that n processes share counts 1/n in each. The
-first fifth of the time is warm-up, and at least a minute: each backend fills its caches. Memory is flat if the median of the last third of the others exceeds that of the
-first third by at most 5 % or 4 MB. After the last client has left, the proxy must have the descriptors that it had
-before the first one, and PostgreSQL as many backends.
+first fifth of the time is warm-up, and at least a minute: each backend fills its caches. Memory is flat if the median
+of the last third of the others exceeds that of the first third by at most 5 % or 4 MB. After the last client has
+left, the proxy must have the descriptors that it had before the first one, and PostgreSQL as many backends.
 """
 
 from __future__ import annotations
