@@ -16,7 +16,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo worldseat test test-fast test-slow test-pythons conformance lint format docs bench synth clean
+.PHONY: help setup demo worldseat test test-fast test-slow test-pythons conformance lint format docs isolation faults bench synth release-check clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -58,6 +58,12 @@ test-pythons: $(READY)  ## Run the runtime's tests under every python3.x on PATH
 conformance: $(READY)  ## Compare the local DSQL with the recorded answers of a real one; DSN=... compares another cluster
 	@$(PY) -m pytest -q --pyargs local_dsql.conformance $(if $(DSN),--dsn "$(DSN)")
 
+isolation: $(READY)  ## Check isolation of the local DSQL and of PostgreSQL, as one table; DSN=... adds a database
+	@$(PY) -m tests.proof.isolation $(if $(DSN),--dsn "$(DSN)")
+
+faults: $(READY)  ## Kill, cut and fill the disk while clients work, then 150 clients for SECONDS=600; one table
+	@$(PY) -m tests.proof.faults $(if $(DSN),--dsn "$(DSN)") $(if $(SECONDS),--steady "$(SECONDS)")
+
 lint: $(READY)  ## Run ruff, and mypy in strict mode, over packages, tests and examples
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -71,11 +77,14 @@ format: $(READY)  ## Format the code, and generate the runtime for threads from 
 docs: $(READY)  ## Build the documentation site in build/site; a broken link or an unlisted page is an error
 	@$(PY) -m tools.site
 
-bench: $(READY)  ## Run every benchmark: ratios to other programs, on one core
-	@for module in local_database writes loading migrations synth runtime atomic_table; do $(PY) -m benchmarks.$$module || exit 1; done
+bench: $(READY)  ## Run every benchmark: ratios to other programs, on one core; BLOCKS_WRITE_DOCS=1 writes the page
+	@$(PY) -m benchmarks
 
 synth: $(READY)  ## Print the CloudFormation template of the reference app
 	@npx --no-install cdk synth --no-validation
 
+release-check: $(READY)  ## Check a release up to the upload: builds, extras, licences, SBOM; prints the commands that remain
+	@$(PY) -m tools.release
+
 clean:  ## Remove what the targets created, the local database included
-	rm -rf $(VENV) .venv-pythons node_modules cdk.out .blocks .mypy_cache .ruff_cache .pytest_cache build
+	rm -rf $(VENV) build .venv-pythons .venv-release node_modules cdk.out .blocks .mypy_cache .ruff_cache .pytest_cache

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from benchmarks.harness import compare, costs, pin
+from benchmarks.harness import Measured, compare, costs, pin, present
 from blocks_runtime import AtomicTable, Item
 from blocks_runtime.contract import TableVariables
 from local_dynamodb import LocalDynamo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from blocks_runtime import TableTransaction
 
@@ -105,8 +105,8 @@ def first_item(program: str) -> Callable[[], object]:
     return lambda: subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def main() -> None:
-    """Print every ratio."""
+def measure() -> Iterator[list[Measured]]:
+    """Yield every ratio."""
     pin()
     with tempfile.TemporaryDirectory() as folder, LocalDynamo(folder) as dynamo:
         dynamo.create_table("locks")
@@ -115,16 +115,17 @@ def main() -> None:
         with AtomicTable("locks") as table:
             table.set(Item("p", "s", 0))
             for title, pair in (
-                ("transaction: a read and a conditional write", transactions),
-                ("set_atomic: a lock is read, three items are written", locked_writes),
-                ("get: one item", reads),
+                ("AtomicTable, transaction: a read and a conditional write", transactions),
+                ("AtomicTable, set_atomic: a lock is read, three items are written", locked_writes),
+                ("AtomicTable, get: one item", reads),
             ):
-                results = compare(pair(table, client))
-                print(costs(title, results, ours=OURS, bars={BOTO3: BAR}), flush=True)
+                yield costs(title, compare(pair(table, client)), ours=OURS, bars={BOTO3: BAR})
         programs = {name: first_item(program) for name, program in FIRST_ITEM.items()}
         results = compare(programs, turns=9, window=0)
-        print(costs("from process start to the first item", results, ours=OURS, bars={BOTO3: 1.0}))
+        yield costs(
+            "AtomicTable, from process start to the first item", results, ours=OURS, bars={BOTO3: 1.0}
+        )
 
 
 if __name__ == "__main__":
-    main()
+    present(measure)

@@ -36,7 +36,7 @@ from local_dsql.access import (
     TokenAuthenticator,
     new_identifier,
 )
-from local_dsql.postgres import DataDirectory, Postgres, choose_account, find_binaries
+from local_dsql.postgres import SUPERUSER, DataDirectory, Postgres, choose_account, find_binaries
 from local_dsql.postgres.settings import SETTINGS
 from local_dsql.proxy import Proxy
 from local_dsql.proxy.connection import ClientConnection
@@ -73,14 +73,14 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="dsql-"))
     try:
         folder.chmod(0o755)
-        with _postgres(folder) as postgres:
+        with postgres_in(folder) as postgres:
             uvloop.run(_serve(folder, postgres))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _postgres(folder: Path) -> Iterator[Postgres]:
+def postgres_in(folder: Path) -> Iterator[Postgres]:
     """Run PostgreSQL with the catalog of the local DSQL, reachable over TCP too."""
     account = choose_account()
     binaries = account.binaries(find_binaries(), folder / "postgres")
@@ -156,6 +156,23 @@ async def _serve(folder: Path, postgres: Postgres) -> None:
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+@contextmanager
+def plain_postgres() -> Iterator[str]:
+    """Run a PostgreSQL of its own with the settings of the local one, and yield the DSN of its unix socket.
+
+    A writer that is compared with the proxy needs it: the engine reads the write-ahead log of its PostgreSQL, so the
+    records of another writer would be read at its expense.
+    """
+    # A short path: the address of a unix socket holds about 100 characters.
+    folder = Path(tempfile.mkdtemp(prefix="dsql-"))
+    try:
+        folder.chmod(0o755)
+        with postgres_in(folder) as postgres:
+            yield f"host='{folder / 'sockets'}' port={postgres.port} user={SUPERUSER} dbname=postgres"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

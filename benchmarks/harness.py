@@ -5,14 +5,17 @@ Absolute times depend on the machine, so the output is the ratio to a named base
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 WINDOW = 0.25
 """Seconds for which one contender runs before the next one has its turn."""
@@ -27,12 +30,6 @@ class Result:
     @property
     def median(self) -> float:
         return statistics.median(self.seconds)
-
-    @property
-    def spread(self) -> str:
-        """Return the quartiles, as deviations from the median in percent."""
-        low, _, high = statistics.quantiles(self.seconds, n=4)
-        return f"{(low / self.median - 1) * 100:+.0f} % {(high / self.median - 1) * 100:+.0f} %"
 
 
 def pin() -> None:
@@ -67,25 +64,108 @@ def _window(call: Callable[[], object], window: float) -> float:
     return elapsed / calls
 
 
-def report(title: str, results: Mapping[str, Result], *, baseline: str, bar: Mapping[str, str]) -> str:
-    """Return a table of ratios to `baseline`; above 1 is faster. `bar` is the required ratio."""
-    base = results[baseline].median
-    lines = [title]
-    for name, result in results.items():
-        wanted = f"   bar: {bar[name]}" if name in bar else ""
-        lines.append(f"  {name:<34} {base / result.median:6.2f} x   spread {result.spread}{wanted}")
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class Measured:
+    """One figure: a ratio to a peer, or a duration with a bar of its own.
 
-
-def costs(title: str, results: Mapping[str, Result], *, ours: str, bars: Mapping[str, float | None]) -> str:
-    """Return a table of `ours` as a multiple of each peer's time; below 1 is faster. `bars` has the peers.
-
-    The ratio is computed per turn, so that noise affects both sides; the median is shown.
+    `low` and `high` are the quartiles. `peer` is empty for a duration. A figure of which more is better is met at
+    `bar` or above, another at `bar` or below.
     """
-    lines = [title]
-    for peer, bar in bars.items():
-        pairs = zip(results[ours].seconds, results[peer].seconds, strict=True)
-        ratio = Result(tuple(one / other for one, other in pairs))
-        wanted = "" if bar is None else f"   bar: {bar:.2f}{'' if ratio.median <= bar else '  OVER'}"
-        lines.append(f"  {ours} / {peer:<36} {ratio.median:6.2f} x   spread {ratio.spread}{wanted}")
-    return "\n".join(lines)
+
+    title: str
+    contender: str
+    peer: str
+    value: float
+    low: float
+    high: float
+    unit: str = "x"
+    bar: float | None = None
+    more_is_better: bool = True
+
+    @property
+    def met(self) -> bool:
+        """Return whether the figure, as it is printed, reaches its bar; one without a bar does."""
+        if self.bar is None:
+            return True
+        shown = float(f"{self.value:.2f}")
+        return shown >= self.bar if self.more_is_better else shown <= self.bar
+
+    @property
+    def wanted(self) -> str:
+        """Return the bar with its direction, or nothing."""
+        return "" if self.bar is None else f"{'≥' if self.more_is_better else '≤'} {self.bar:.3g}"
+
+    def line(self) -> str:
+        """Return the line of a printed report."""
+        name = f"{self.contender} / {self.peer}" if self.peer else self.contender
+        bar = f"   bar: {self.wanted}{'' if self.met else '  NOT MET'}" if self.bar is not None else ""
+        return f"  {name:<52} {self.value:8.2f} {self.unit:<6} {self.low:.2f} to {self.high:.2f}{bar}"
+
+
+def measured(
+    title: str,
+    contender: str,
+    peer: str,
+    figures: Sequence[float],
+    *,
+    unit: str = "x",
+    bar: float | None = None,
+    more_is_better: bool = True,
+) -> Measured:
+    """Return the median of some figures with their quartiles; of two or three figures, the extremes."""
+    if len(figures) > 3:
+        low, _, high = statistics.quantiles(figures, n=4)
+    else:
+        low, high = min(figures), max(figures)
+    return Measured(title, contender, peer, statistics.median(figures), low, high, unit, bar, more_is_better)
+
+
+def speeds(
+    title: str, results: Mapping[str, Result], *, baseline: str, bars: Mapping[str, float]
+) -> list[Measured]:
+    """Return the speed of every contender as a multiple of the baseline's; the ratio is computed per turn."""
+    return [
+        measured(title, name, baseline, _ratios(results[baseline], result), bar=bars.get(name))
+        for name, result in results.items()
+        if name != baseline
+    ]
+
+
+def costs(
+    title: str, results: Mapping[str, Result], *, ours: str, bars: Mapping[str, float | None]
+) -> list[Measured]:
+    """Return the time of `ours` as a multiple of each peer's; below 1 is faster. `bars` has the peers.
+
+    The ratio is computed per turn, so that noise affects both sides.
+    """
+    return [
+        measured(title, ours, peer, _ratios(results[ours], results[peer]), bar=bar, more_is_better=False)
+        for peer, bar in bars.items()
+    ]
+
+
+def _ratios(one: Result, other: Result) -> list[float]:
+    return [left / right for left, right in zip(one.seconds, other.seconds, strict=True)]
+
+
+def present(measure: Callable[[], Iterable[list[Measured]]], arguments: Sequence[str] | None = None) -> None:
+    """Print the groups of figures as they are measured; `--json FILE` also writes all of them as values."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    file: Path | None = parser.parse_args(arguments).json
+    found: list[Measured] = []
+    for group in measure():
+        title = ""
+        for each in group:
+            if each.title != title:
+                title = each.title
+                print(title)
+            print(each.line(), flush=True)
+        found += group
+    if file is not None:
+        file.write_text(json.dumps([asdict(each) for each in found]), encoding="utf-8")
+
+
+def read(file: Path) -> list[Measured]:
+    """Return the figures that `present` has written."""
+    return [Measured(**each) for each in json.loads(file.read_text("utf-8"))]

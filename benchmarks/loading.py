@@ -1,4 +1,4 @@
-"""`blocks load` against loops written by hand on the same local database, in turns, as rows per second.
+"""`blocks load` against loops written by hand on the same local database, in turns.
 
 `python -m benchmarks.loading [ROWS]` loads a CSV file of 300,000 rows into a table with a UUID key. The loops read the
 file with the csv module, and send chunks of as many rows with four connections: by COPY, which is the fastest that DSQL
@@ -11,17 +11,18 @@ import contextlib
 import csv
 import itertools
 import os
-import statistics
 import sys
 import tempfile
 import threading
 import time
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 
+from benchmarks.harness import Measured, measured, present
 from blocks_cli.bulk.records import ROWS
 from blocks_cli.main import main as blocks
 from local_dsql import LocalCluster
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     Send = Callable[[psycopg.Connection, list[Row]], object]
 
 TURNS, PARALLEL = 3, 4
+OURS = "blocks load"
 TABLE = "CREATE TABLE accounts (id uuid PRIMARY KEY, balance numeric(12, 2) NOT NULL, owner text)"
 
 
@@ -109,8 +111,8 @@ def rate(cluster: LocalCluster, rows: int, load: Callable[[], None]) -> float:
     return rows / seconds
 
 
-def run(rows: int) -> None:
-    """Load in turns, and print the medians."""
+def measure(rows: int = 300_000) -> Iterator[list[Measured]]:
+    """Load in turns, and yield the speed of the command as a multiple of each loop's."""
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         Path("cdk.json").write_text("{}")
@@ -118,7 +120,7 @@ def run(rows: int) -> None:
         write(path, rows)
         with LocalCluster(Path(folder) / ".blocks" / "local" / "main") as cluster:
             loads: dict[str, Callable[[], None]] = {
-                "blocks load": lambda: by_command(path),
+                OURS: lambda: by_command(path),
                 "COPY by hand": lambda: by_hand(path, cluster, copy),
                 "INSERT by hand": lambda: by_hand(path, cluster, insert),
             }
@@ -126,11 +128,18 @@ def run(rows: int) -> None:
             for _ in range(TURNS):
                 for name, load in loads.items():
                     rates[name].append(rate(cluster, rows, load))
-    ours = statistics.median(rates["blocks load"])
-    for name, found in rates.items():
-        median = statistics.median(found)
-        print(f"{name:<16} {median:>10,.0f} rows/s   blocks load / this: {ours / median:.2f}")
+    yield [
+        measured(
+            f"blocks load, {rows:,} rows",
+            OURS,
+            name,
+            [one / other for one, other in zip(rates[OURS], found, strict=True)],
+        )
+        for name, found in rates.items()
+        if name != OURS
+    ]
 
 
 if __name__ == "__main__":
-    run(int(sys.argv[1]) if len(sys.argv) > 1 else 300_000)
+    given = sys.argv[1:2] if sys.argv[1:2] and sys.argv[1].isdigit() else []
+    present(partial(measure, *map(int, given)), sys.argv[1 + len(given) :])

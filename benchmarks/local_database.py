@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import statistics
 import tempfile
 import threading
 import time
@@ -15,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from benchmarks import bare_proxy
-from benchmarks.harness import compare, pin, report
+from benchmarks.harness import Measured, compare, measured, pin, present, speeds
 from dsql_dialect.limits import ROWS_PER_TRANSACTION
 from dsql_dialect.profiles import NEWEST
 from local_dsql import LocalCluster
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 THREADS, INCREMENTS = 8, 25
+DIRECT = "PostgreSQL, unix socket"
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
@@ -38,16 +38,15 @@ def many_rows(connection: Connection) -> Callable[[], object]:
     return lambda: connection.execute(query, prepare=True).fetchall()
 
 
-def insert(connection: Connection, table: str) -> Callable[[], object]:
+def insert(connection: Connection) -> Callable[[], object]:
     """Return an INSERT of as many rows as a transaction may change; each call starts with an empty table."""
-    fill = sql.SQL("INSERT INTO {} SELECT n, 'some text' FROM generate_series(1, {}) AS n").format(
-        sql.Identifier(table), ROWS_PER_TRANSACTION
+    fill = sql.SQL("INSERT INTO filled SELECT n, 'some text' FROM generate_series(1, {}) AS n").format(
+        ROWS_PER_TRANSACTION
     )
-    empty = sql.SQL("DELETE FROM {}").format(sql.Identifier(table))
 
     def call() -> None:
         connection.execute(fill)
-        connection.execute(empty)
+        connection.execute("DELETE FROM filled")
 
     return call
 
@@ -98,8 +97,8 @@ def second_writer(dsn: str, *, rounds: int = 50) -> list[float]:
     return sorted(waits)
 
 
-def starts(parent: Path, *, rounds: int = 3) -> tuple[float, float]:
-    """Return the seconds from an empty folder to the first response, and those of a later start; medians.
+def starts(parent: Path, *, rounds: int = 3) -> tuple[list[float], list[float]]:
+    """Return the seconds from an empty folder to the first response, and those of later starts.
 
     An installed package has bytecode, because pip compiles it. So the server may write it here, too, at a start that
     does not count.
@@ -111,7 +110,7 @@ def starts(parent: Path, *, rounds: int = 3) -> tuple[float, float]:
         folder = parent / str(number)
         first.append(_first_response(folder))
         later += [_first_response(folder) for _ in range(rounds)]
-    return statistics.median(first), statistics.median(later)
+    return first, later
 
 
 def _first_response(folder: Path) -> float:
@@ -121,22 +120,26 @@ def _first_response(folder: Path) -> float:
         return time.perf_counter() - started
 
 
-def main() -> None:
+def measure() -> Iterator[list[Measured]]:
+    """Yield every comparison."""
     pin()
     with tempfile.TemporaryDirectory() as temporary:
         first, later = starts(Path(temporary) / "starts")
-        print(f"start to first answer: from nothing {first:.2f} s (bar: 1.5), again {later:.2f} s (bar: 0.3)")
-        for compared in reads():
-            print(compared)
+        title = "start to the first answer"
+        yield [
+            measured(title, "from an empty folder", "", first, unit="s", bar=1.5, more_is_better=False),
+            measured(title, "again", "", later, unit="s", bar=0.3, more_is_better=False),
+        ]
+        yield from reads()
         with LocalCluster(Path(temporary) / "cluster", dialect=NEWEST.name) as cluster:
-            measure(cluster)
+            yield from writes(cluster)
 
 
-def reads() -> Iterator[str]:
+def reads() -> Iterator[list[Measured]]:
     """Compare reads through each endpoint of one PostgreSQL."""
     names = {
         "tcp": "PostgreSQL, TCP, plain text",
-        "socket": "PostgreSQL, unix socket",
+        "socket": DIRECT,
         "tls": "local DSQL, TLS",
         "plain": "local DSQL, TLS taken out",
     }
@@ -148,39 +151,56 @@ def reads() -> Iterator[str]:
         admin = connections[names["tls"]]
         admin.execute("CREATE TABLE lookup (id int PRIMARY KEY, v text)")
         admin.execute("INSERT INTO lookup SELECT n, 'v' || n FROM generate_series(1, 1000) AS n")
-        bars = {names["tls"]: "0.35", names["plain"]: "0.50"}
+        bars = {names["tls"]: 0.55, names["plain"]: 0.65}
         for title, query, bar in (
             ("prepared look-up by key", lookup, bars),
             ("10,000 rows", many_rows, {}),
         ):
             results = compare({name: query(each) for name, each in connections.items()})
-            yield report(title, results, baseline=names["tcp"], bar=bar)
+            yield speeds(title, results, baseline=names["tcp"], bars=bar)
 
 
-def measure(cluster: LocalCluster) -> None:
-    """Print every comparison on a running cluster."""
+def writes(cluster: LocalCluster) -> Iterator[list[Measured]]:
+    """Yield every comparison on a running cluster."""
     with (
+        bare_proxy.plain_postgres() as plain,
         psycopg.connect(cluster.dsn(), autocommit=True) as proxy,
-        psycopg.connect(
-            host=str(cluster.folder.sockets), user="postgres", dbname="postgres", autocommit=True
-        ) as direct,
+        psycopg.connect(plain, autocommit=True) as direct,
     ):
         proxy.execute("CREATE TABLE counter (id int PRIMARY KEY, n int)")
         proxy.execute("INSERT INTO counter VALUES (1, 0)")
-        for table in ("through_proxy", "direct"):
-            proxy.execute(
-                sql.SQL("CREATE TABLE {} (id int PRIMARY KEY, v text)").format(sql.Identifier(table))
-            )
-        inserts = compare({"direct": insert(direct, "direct"), "local DSQL": insert(proxy, "through_proxy")})
+        for connection in (proxy, direct):
+            connection.execute("CREATE TABLE filled (id int PRIMARY KEY, v text)")
+        inserts = compare({DIRECT: insert(direct), "local DSQL": insert(proxy)})
         title = f"insert and delete {ROWS_PER_TRANSACTION:,} rows"
-        print(report(title, inserts, baseline="direct", bar={"local DSQL": "0.67"}))
-    seconds, attempts = increments(cluster.dsn())
-    print(f"hot row: {THREADS} x {INCREMENTS} increments in {seconds:.2f} s (bar: 3), {attempts} attempts")
+        yield speeds(title, inserts, baseline=DIRECT, bars={"local DSQL": 0.80})
+    title = f"hot row, {THREADS} threads of {INCREMENTS} increments each"
+    rounds = [increments(cluster.dsn()) for _ in range(3)]
+    yield [
+        measured(
+            title,
+            "until all are done",
+            "",
+            [each[0] for each in rounds],
+            unit="s",
+            bar=3,
+            more_is_better=False,
+        ),
+        measured(
+            title,
+            "attempts for each increment",
+            "",
+            [each[1] / THREADS / INCREMENTS for each in rounds],
+            more_is_better=False,
+        ),
+    ]
     waits = second_writer(cluster.dsn())
-    print(
-        f"second writer on a held row: median {waits[len(waits) // 2]:.1f} ms, worst {waits[-1]:.1f} (bar: 10)"
-    )
+    title = "second writer on a row that an open transaction has changed"
+    yield [
+        measured(title, "UPDATE", "", waits, unit="ms", bar=10, more_is_better=False),
+        measured(title, "UPDATE, the slowest", "", [waits[-1]], unit="ms", more_is_better=False),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    present(measure)

@@ -22,7 +22,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.ddl.postgresql import PostgresqlImpl
 
-from benchmarks.harness import Result, pin, report
+from benchmarks.harness import Measured, Result, pin, present, speeds
 from blocks_runtime.contract import ADMIN_ROLE, Variables
 from blocks_runtime.database.target import Target
 from blocks_runtime.signing import Credentials
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FILES, ROUNDS = 500, 5
+OURS, ALEMBIC, LOOP = "blocks", "Alembic", "bare psycopg loop"
 
 COLUMNS = "id uuid PRIMARY KEY DEFAULT gen_random_uuid(), owner text NOT NULL, balance bigint NOT NULL"
 
@@ -174,24 +175,23 @@ def contenders() -> Iterator[tuple[LocalCluster, dict[str, Callable[[int], None]
             yield (
                 cluster,
                 {
-                    "bare psycopg loop": bare(cluster),
-                    "Alembic": alembic(cluster, folders[2]),
-                    "blocks": ours(cluster, folders[1]),
+                    LOOP: bare(cluster),
+                    ALEMBIC: alembic(cluster, folders[2]),
+                    OURS: ours(cluster, folders[1]),
                 },
             )
 
 
-def main() -> None:
+def measure() -> Iterator[list[Measured]]:
+    """Yield the speed per file, as a multiple of the bare loop's and of Alembic's."""
     pin()
-    print(
-        report(
-            f"{FILES} migrations, per file",
-            take_turns(),
-            baseline="bare psycopg loop",
-            bar={"blocks": "0.50, and not below Alembic"},
-        )
-    )
+    results = take_turns()
+    title = f"{FILES} migrations, per file"
+    yield [
+        *speeds(title, results, baseline=LOOP, bars={OURS: 0.5}),
+        *speeds(title, {name: results[name] for name in (OURS, ALEMBIC)}, baseline=ALEMBIC, bars={OURS: 1.0}),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    present(measure)

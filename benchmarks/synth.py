@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.harness import pin
+from benchmarks.harness import Measured, measured, pin, present
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[1]
 BAR_SECONDS = 1.0
@@ -71,21 +70,29 @@ def _seconds_at_work() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def main() -> None:
-    """Print the cost of the construct."""
+def measure() -> Iterator[list[Measured]]:
+    """Yield the cost of the construct."""
     pin()
     with tempfile.TemporaryDirectory() as scratch:
         plain = contender(PLAIN, Path(scratch, "plain"))
         ours = contender(OURS, Path(scratch, "ours"))
         plain(), ours()  # fill the caches
         turns = [(plain(), ours()) for _ in range(TURNS)]
-    base = statistics.median(turn[0] for turn in turns)
-    added = sorted(turn[1] - turn[0] for turn in turns)
-    middle = statistics.median(added)
-    print("synth, whole process, warm cache, one core, processor time")
-    print(f"  {1 + middle / base:.2f} x a function and an L1 cluster")
-    print(f"  adds {middle:.2f} s, from {added[0]:.2f} to {added[-1]:.2f}   bar: at most {BAR_SECONDS:.0f} s")
+    title = "synth, whole process, warm cache, processor time"
+    one, other = "stack with the construct", "stack with an L1 cluster"
+    yield [
+        measured(title, one, other, [with_it / without for without, with_it in turns], more_is_better=False),
+        measured(
+            title,
+            "added by the construct",
+            "",
+            [with_it - without for without, with_it in turns],
+            unit="s",
+            bar=BAR_SECONDS,
+            more_is_better=False,
+        ),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    present(measure)

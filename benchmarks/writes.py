@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from benchmarks import pglite
-from benchmarks.harness import compare, pin, report
+from benchmarks import bare_proxy, pglite
+from benchmarks.harness import Measured, compare, measured, pin, present, speeds
 from dsql_dialect.profiles import NEWEST
 from local_dsql import LocalCluster
-from local_dsql.postgres import SUPERUSER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 Connection = psycopg.Connection[tuple[object, ...]]
 OURS, DIRECT, PGLITE = "local DSQL", "PostgreSQL, unix socket", "PGlite, socket server"
@@ -51,22 +50,22 @@ TABLES = (
 )
 
 
-def single_write(connection: Connection, table: str) -> Callable[[], object]:
+def single_write(connection: Connection) -> Callable[[], object]:
     """Return one UPDATE by key in autocommit mode."""
-    sql = f"UPDATE {table} SET balance = balance + 1 WHERE id = %s".encode()
+    sql = "UPDATE bench SET balance = balance + 1 WHERE id = %s"
     return lambda: connection.execute(sql, (17,), prepare=True)
 
 
-def look_up(connection: Connection, table: str) -> Callable[[], object]:
+def look_up(connection: Connection) -> Callable[[], object]:
     """Return one look-up by key in autocommit mode."""
-    sql = f"SELECT balance FROM {table} WHERE id = %s".encode()
+    sql = "SELECT balance FROM bench WHERE id = %s"
     return lambda: connection.execute(sql, (17,), prepare=True).fetchone()
 
 
-def read_and_update(connection: Connection, table: str) -> Callable[[], object]:
+def read_and_update(connection: Connection) -> Callable[[], object]:
     """Return a transaction that reads a row and updates it."""
-    read = f"SELECT balance FROM {table} WHERE id = %s".encode()
-    write = f"UPDATE {table} SET balance = %s WHERE id = %s".encode()
+    read = "SELECT balance FROM bench WHERE id = %s"
+    write = "UPDATE bench SET balance = %s WHERE id = %s"
 
     def call() -> None:
         with connection.transaction():
@@ -77,10 +76,10 @@ def read_and_update(connection: Connection, table: str) -> Callable[[], object]:
     return call
 
 
-def transfer(connection: Connection, table: str) -> Callable[[], object]:
+def transfer(connection: Connection) -> Callable[[], object]:
     """Return a transaction that reads two balances and moves an amount from one to the other."""
-    read = f"SELECT id, balance FROM {table} WHERE id IN (31, 37) ORDER BY id".encode()
-    write = f"UPDATE {table} SET balance = balance + %s WHERE id = %s".encode()
+    read = "SELECT id, balance FROM bench WHERE id IN (31, 37) ORDER BY id"
+    write = "UPDATE bench SET balance = balance + %s WHERE id = %s"
 
     def call() -> None:
         with connection.transaction():
@@ -92,16 +91,16 @@ def transfer(connection: Connection, table: str) -> Callable[[], object]:
 
 
 WORK = (
-    ("single write, autocommit", single_write, DIRECT, "0.30"),
-    ("read and update in a transaction", read_and_update, DIRECT, "0.35"),
-    ("single write, autocommit", single_write, PGLITE, "1.00"),
-    ("look-up by key, autocommit", look_up, PGLITE, "1.00"),
-    ("transfer: two reads and two updates in a transaction", transfer, PGLITE, "1.00"),
+    ("single write, autocommit", single_write, DIRECT, 0.20),
+    ("read and update in a transaction", read_and_update, DIRECT, 0.35),
+    ("single write, autocommit", single_write, PGLITE, 1.0),
+    ("look-up by key, autocommit", look_up, PGLITE, 1.0),
+    ("transfer: two reads and two updates in a transaction", transfer, PGLITE, 1.0),
 )
 
 
-def main() -> None:
-    """Print every ratio, and the transactions a second."""
+def measure() -> Iterator[list[Measured]]:
+    """Yield every ratio, and the transactions a second."""
     pin()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -114,35 +113,28 @@ def main() -> None:
 
         connections = {
             OURS: connect(cluster.dsn()),
-            DIRECT: connect(f"host='{cluster.folder.sockets}' user={SUPERUSER} dbname=postgres"),
+            DIRECT: connect(stack.enter_context(bare_proxy.plain_postgres())),
         }
         if pglite.available():
             connections[PGLITE] = connect(stack.enter_context(pglite.running()))
         else:
             print("no Node here: PGlite is left out")
-        # Ours and the direct one reach the same server: each has a table of its own.
-        tables = {name: f"bench{number}" for number, name in enumerate(connections)}
-        _fill(connections, tables)
+        for connection in connections.values():
+            connection.execute("CREATE TABLE bench (id int PRIMARY KEY, balance int)")
+            connection.execute("INSERT INTO bench SELECT g, 0 FROM generate_series(1, 1000) g")
         for title, work, baseline, bar in WORK:
             if baseline in connections:
-                pair = {name: work(connections[name], tables[name]) for name in (baseline, OURS)}
-                print(report(title, compare(pair), baseline=baseline, bar={OURS: bar}), flush=True)
-        print(tpcb(cluster))
+                pair = {name: work(connections[name]) for name in (baseline, OURS)}
+                yield speeds(title, compare(pair), baseline=baseline, bars={OURS: bar})
+        yield tpcb(cluster)
 
 
-def _fill(connections: dict[str, Connection], tables: dict[str, str]) -> None:
-    for name, connection in connections.items():
-        # The proxy knows of DDL that goes through it.
-        maker = connections[OURS] if name == DIRECT else connection
-        maker.execute(f"CREATE TABLE {tables[name]} (id int PRIMARY KEY, balance int)".encode())
-        maker.execute(f"INSERT INTO {tables[name]} SELECT g, 0 FROM generate_series(1, 1000) g".encode())
-
-
-def tpcb(cluster: LocalCluster) -> str:
-    """Return what pgbench's TPC-B script reaches with four clients, each transaction tried until it is committed."""
+def tpcb(cluster: LocalCluster) -> list[Measured]:
+    """Return the transactions a second of pgbench's TPC-B script, each tried until it is committed."""
     program = shutil.which("pgbench")  # that of the wheel knows no TLS
     if program is None:
-        return "TPC-B is left out: there is no pgbench on PATH"
+        print("TPC-B is left out: there is no pgbench on PATH")
+        return []
     with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
         for sql in TABLES:
             admin.execute(sql.encode())
@@ -180,13 +172,10 @@ def tpcb(cluster: LocalCluster) -> str:
         assert row[0] == 0, f"the books differ by {row[0]}"
     found = re.search(r"^tps = ([0-9.]+)", answer.stdout, re.MULTILINE)
     if found is None:
-        return f"pgbench failed: {answer.stderr.strip()[-500:]}"
-    retried = re.search(r"total number of retries: (\d+)", answer.stdout)
-    return (
-        f"TPC-B, {CLIENTS} clients, {ROWS:,} rows: {float(found[1]):.1f} transactions/s (bar: 300),"
-        f" {retried[1] if retried else 0} retries in {SECONDS} s"
-    )
+        raise RuntimeError(f"pgbench failed: {answer.stderr.strip()[-500:]}")
+    title = f"TPC-B, {CLIENTS} clients, {ROWS:,} rows, {SECONDS} s"
+    return [measured(title, OURS, "", [float(found[1])], unit="tx/s", bar=300)]
 
 
 if __name__ == "__main__":
-    main()
+    present(measure)

@@ -1,25 +1,33 @@
-"""Print every budget of the runtime, on one core."""
+"""Measure every budget of the runtime, on one core."""
 
 from __future__ import annotations
 
-from benchmarks.harness import pin
-from benchmarks.runtime import contention, loading, processes, statements
+from typing import TYPE_CHECKING
+
+from benchmarks.harness import Measured, pin, present
+from benchmarks.runtime import contention, conversion, loading, processes, statements
 from benchmarks.runtime.benchmark_database import database
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def main() -> None:
+
+def measure() -> Iterator[list[Measured]]:
+    """Yield every comparison."""
     pin()
-    print(processes.imports(), flush=True)
-    print(statements.tokens(), flush=True)
+    yield processes.imports()
+    yield statements.tokens()
     with database() as here:
-        print(processes.cold_starts(), flush=True)
-        print(statements.synchronous(here), flush=True)
-        print(statements.asynchronous(here), flush=True)
-        print(loading.beside_loops(here), flush=True)
-        print(contention.contention(here), flush=True)
+        yield processes.cold_starts()
+        yield statements.synchronous(here)
+        yield statements.together(here)
+        yield statements.asynchronous(here)
+        yield conversion.conversion(here)
+        yield loading.beside_loops(here)
+        yield contention.contention(here)
     with database(commit_latency=0.05) as far:
-        print(loading.with_more_in_parallel(far), flush=True)
+        yield loading.with_more_in_parallel(far)
 
 
 if __name__ == "__main__":
-    main()
+    present(measure)

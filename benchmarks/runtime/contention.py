@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 import time
 from contextlib import ExitStack
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from benchmarks.harness import Result
+from benchmarks.harness import Measured, measured
 from blocks_runtime import DistributedDatabase, sql
 
 if TYPE_CHECKING:
@@ -20,10 +19,11 @@ if TYPE_CHECKING:
     from blocks_runtime import Transaction
 
 THREADS, ROUNDS = 60, 7
+OURS = "ours"
 
 
-def contention(database: BenchmarkDatabase) -> str:
-    """Return attempts and seconds of our retry, and of two common hand-written loops."""
+def contention(database: BenchmarkDatabase) -> list[Measured]:
+    """Return attempts and seconds of our retry, as multiples of two common hand-written loops'."""
     with ExitStack() as stack:
         db = stack.enter_context(DistributedDatabase("main", max_connections=THREADS))
         db.warm_up(THREADS)
@@ -33,7 +33,7 @@ def contention(database: BenchmarkDatabase) -> str:
             for _ in range(THREADS)
         ]
         contenders: dict[str, Callable[[int], int]] = {
-            "ours": lambda _: db.transaction(_add_one, retry_on_conflict=True, max_retries=10_000),
+            OURS: lambda _: db.transaction(_add_one, retry_on_conflict=True, max_retries=10_000),
             "loop: continue at once": lambda number: _by_hand(raw[number], 0.0),
             "loop: sleep 8 ms x attempt": lambda number: _by_hand(raw[number], 0.008),
         }
@@ -41,16 +41,20 @@ def contention(database: BenchmarkDatabase) -> str:
         for _ in range(ROUNDS):
             for name, add in contenders.items():
                 seen[name].append(_all_at_once(add))
-        row = db.query_one(sql("SELECT n FROM counter WHERE id = 1"))
-    lines = [f"contention: {THREADS} threads on one row, each must succeed; medians of {ROUNDS} rounds"]
-    for name, figures in seen.items():
-        attempts = statistics.median(run_rolled_back for run_rolled_back, _ in figures)
-        wall = Result(tuple(seconds for _, seconds in figures))
-        lines.append(f"  {name:<28} {attempts:6.0f} attempts   {wall.median:6.2f} s   spread {wall.spread}")
-    lines.append(
-        f"  bar: ours at most the others', in attempts and seconds   (the row says {row and row['n']})"
-    )
-    return "\n".join(lines)
+    title = f"contention, {THREADS} threads increment one row, "
+    return [
+        measured(
+            title + name,
+            OURS,
+            peer,
+            [ours[at] / other[at] for ours, other in zip(seen[OURS], seen[peer], strict=True)],
+            bar=1.0,
+            more_is_better=False,
+        )
+        for at, name in enumerate(("attempts", "seconds"))
+        for peer in contenders
+        if peer != OURS
+    ]
 
 
 def _all_at_once(add: Callable[[int], int]) -> tuple[int, float]:

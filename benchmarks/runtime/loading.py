@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from benchmarks.harness import compare, costs
+from benchmarks.harness import Measured, compare, costs, speeds
 from blocks_runtime import DistributedDatabase
 from blocks_runtime.contract import ROWS_PER_TRANSACTION
 
@@ -35,7 +35,7 @@ def chunks() -> Iterator[Rows]:
     return (rows[at : at + CHUNK] for at in range(0, ROWS, CHUNK))
 
 
-def beside_loops(database: BenchmarkDatabase) -> str:
+def beside_loops(database: BenchmarkDatabase) -> list[Measured]:
     """Return `load` and four hand-written loops, each with one connection."""
     with DistributedDatabase("main") as db, database.connect() as raw:
         loops = {
@@ -53,18 +53,14 @@ def beside_loops(database: BenchmarkDatabase) -> str:
     return costs(f"{ROWS:,} rows; the fastest loop by hand is the bar", results, ours="load", bars=bars)
 
 
-def with_more_in_parallel(database: BenchmarkDatabase) -> str:
-    """Return rows per second with 1, 2, 4 and 8 concurrent transactions, with commit latency."""
+def with_more_in_parallel(database: BenchmarkDatabase) -> list[Measured]:
+    """Return the speed with 1, 2, 4 and 8 concurrent transactions, with commit latency."""
     with DistributedDatabase("main") as db:
         ways = {f"parallel={number}": _parallel(db, number) for number in (1, 2, 4, 8)}
         results = compare(ways, turns=5, window=0)
-    lines = ["load in parallel, 50 ms a COMMIT as between Regions"]
-    base = results["parallel=1"].median
-    for name, result in results.items():
-        lines.append(
-            f"  {name:<12} {ROWS / result.median:8,.0f} rows/s   {base / result.median:5.2f} x   spread {result.spread}"
-        )
-    return "\n".join(lines)
+    return speeds(
+        "load in parallel, 50 ms a COMMIT as between Regions", results, baseline="parallel=1", bars={}
+    )
 
 
 def _parallel(db: DistributedDatabase, number: int) -> Callable[[], object]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from benchmarks.harness import compare, costs
+from benchmarks.harness import Measured, compare, costs, measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,17 +43,21 @@ PROGRAMS = {
 }
 
 
-def imports(turns: int = 31) -> str:
+def imports(turns: int = 31) -> list[Measured]:
     """Return the CPU time that importing the runtime adds to a bare interpreter; other programs do not affect it."""
     _cpu("import blocks_runtime")
     pairs = [(_cpu("bare interpreter"), _cpu("import blocks_runtime")) for _ in range(turns)]
-    added = sorted((ours - bare) * 1000 for bare, ours in pairs)
-    low, median, high = statistics.quantiles(added, n=4)
-    over = "" if median <= 15 else "  OVER"
-    return (
-        f"import blocks_runtime: +{median:.1f} ms over a bare interpreter"
-        f"   quartiles {low:.1f} {high:.1f}   bar: 15{over}"
-    )
+    return [
+        measured(
+            "import blocks_runtime, processor time over a bare interpreter",
+            "ours",
+            "",
+            [(ours - bare) * 1000 for bare, ours in pairs],
+            unit="ms",
+            bar=15,
+            more_is_better=False,
+        )
+    ]
 
 
 def _cpu(name: str) -> float:
@@ -66,7 +69,7 @@ def _cpu(name: str) -> float:
     return used.ru_utime + used.ru_stime
 
 
-def cold_starts(turns: int = 15) -> str:
+def cold_starts(turns: int = 15) -> list[Measured]:
     """Return the time of a new process to import, sign, connect and read a row, for us and the peers."""
     peers = ("connector + psycopg", "boto3 + psycopg by hand")
     results = compare({name: _runs(name) for name in ("ours", *peers)}, turns=turns, window=0)

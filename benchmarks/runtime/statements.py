@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import boto3
 import psycopg
 from psycopg.rows import dict_row
 
-from benchmarks.harness import compare, costs
+from benchmarks.harness import Measured, Result, compare, costs
 from benchmarks.runtime.benchmark_database import REGION
 from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, sql
 from blocks_runtime.signing import Credentials, token
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from benchmarks.runtime.benchmark_database import BenchmarkDatabase
     from blocks_runtime import Transaction
@@ -27,11 +29,15 @@ BATCH = 20
 TURNS, WINDOW = 61, 0.06
 """Many short turns: what disturbs one of a pair is likely to disturb the other."""
 
+THREADS = 8
+LOOKUP_BAR = 1.05
+"""Largest time of a look-up, as a multiple of psycopg's."""
+
 LOOKUP = "SELECT v FROM lookup WHERE id = %s"
 READ, WRITE = "SELECT n FROM counter WHERE id = %s", "UPDATE counter SET n = n + %s WHERE id = 1"
 
 
-def tokens() -> str:
+def tokens() -> list[Measured]:
     """Return the cost of a token, with temporary credentials as on Lambda and an existing client."""
     keys = Credentials("ASIAEXAMPLE", "secret" * 6, "IQoJb3JpZ2luX2VjEJr//+=" * 40)
     client = boto3.client(
@@ -52,7 +58,7 @@ def tokens() -> str:
     return costs("token", results, ours="ours", bars={"boto3, client made": 0.25})
 
 
-def synchronous(database: BenchmarkDatabase) -> str:
+def synchronous(database: BenchmarkDatabase) -> list[Measured]:
     """Return a prepared lookup and a transaction of two statements, ours and psycopg's."""
     with (
         DistributedDatabase("main") as db,
@@ -79,10 +85,10 @@ def synchronous(database: BenchmarkDatabase) -> str:
         transactions = compare(
             {"ours": lambda: db.transaction(ours), "psycopg": by_hand}, turns=TURNS, window=WINDOW
         )
-    return _both("threads", lookups, transactions)
+    return _both("one thread", lookups, transactions)
 
 
-def asynchronous(database: BenchmarkDatabase) -> str:
+def asynchronous(database: BenchmarkDatabase) -> list[Measured]:
     """Return the same for asyncio."""
     with asyncio.Runner() as runner:
         db = AsyncDistributedDatabase("main")
@@ -127,11 +133,39 @@ def asynchronous(database: BenchmarkDatabase) -> str:
     return _both("asyncio", lookups, transactions)
 
 
-def _both(kind: str, lookups: object, transactions: object) -> str:
-    return "\n".join(
-        costs(f"{title}, {kind}", results, ours="ours", bars={"psycopg": 1.10})  # type: ignore[arg-type]
-        for title, results in (
-            ("prepared look-up by key", lookups),
-            ("transaction of two statements", transactions),
-        )
+def together(database: BenchmarkDatabase) -> list[Measured]:
+    """Return look-ups of several threads at once: one database object, and a connection of psycopg for each thread."""
+    with ExitStack() as stack:
+        db = stack.enter_context(DistributedDatabase("main", max_connections=THREADS))
+        db.warm_up(THREADS)
+        raw = [
+            stack.enter_context(database.connect(autocommit=True, row_factory=dict_row))
+            for _ in range(THREADS)
+        ]
+        pool = stack.enter_context(ThreadPoolExecutor(THREADS))
+
+        def ours(_: int) -> None:
+            for _ in range(BATCH):
+                db.query_one(sql("SELECT v FROM lookup WHERE id = {id}", id=17))
+
+        def by_hand(number: int) -> None:
+            for _ in range(BATCH):
+                raw[number].execute(LOOKUP, (17,), prepare=True).fetchone()
+
+        def at_once(work: Callable[[int], None]) -> Callable[[], object]:
+            return lambda: list(pool.map(work, range(THREADS)))
+
+        results = compare({"ours": at_once(ours), "psycopg": at_once(by_hand)}, turns=TURNS, window=WINDOW)
+    return costs(
+        f"prepared look-up by key, {THREADS} threads at once",
+        results,
+        ours="ours",
+        bars={"psycopg": LOOKUP_BAR},
     )
+
+
+def _both(kind: str, lookups: Mapping[str, Result], transactions: Mapping[str, Result]) -> list[Measured]:
+    return [
+        *costs(f"prepared look-up by key, {kind}", lookups, ours="ours", bars={"psycopg": LOOKUP_BAR}),
+        *costs(f"transaction of two statements, {kind}", transactions, ours="ours", bars={"psycopg": 1.10}),
+    ]

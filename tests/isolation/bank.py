@@ -17,7 +17,7 @@ import psycopg
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from local_dsql import LocalCluster
+    from tests.isolation.endpoints import Endpoints
 
 ACCOUNTS = 6
 START = 1_000
@@ -49,7 +49,7 @@ class Records:
 class Client:
     """One client; it reconnects after every failure."""
 
-    def __init__(self, cluster: LocalCluster, process: int, seed: int, records: Records) -> None:
+    def __init__(self, cluster: Endpoints, process: int, seed: int, records: Records) -> None:
         self._cluster = cluster
         self._region = cluster.regions[process % len(cluster.regions)]
         self._random = random.Random(f"{seed} {process}")
@@ -130,6 +130,8 @@ class Client:
             self._count("40001")
         except psycopg.errors.CheckViolation:
             self._count("23514")
+        except psycopg.errors.DeadlockDetected:
+            self._count("40P01")  # of a database with row locks
         with contextlib.suppress(psycopg.OperationalError):
             self._session().rollback()
         with self._books.lock:
@@ -206,7 +208,33 @@ _ACCIDENTS: tuple[Callable[[Client], bool] | None, ...] = (
 )
 
 
-def run(cluster: LocalCluster, seconds: float, seed: int) -> Records:
+@dataclass(frozen=True)
+class Books:
+    """The tables after a run: number of transfers, committed ones that are missing, and other contradictions."""
+
+    entries: int
+    lost: int
+    wrong: list[str]
+
+
+def compare(admin: psycopg.Connection[Any], records: Records) -> Books:
+    """Compare the tables with what the clients were told."""
+    entries = admin.execute("SELECT key::text, source, target, amount FROM entry").fetchall()
+    balances: dict[int, int] = dict(admin.execute("SELECT id, balance FROM account").fetchall())
+    keys = {entry[0] for entry in entries}
+    wrong = list(records.wrong)
+    if unknown := keys - records.committed - records.unknown:
+        wrong.append(f"{len(unknown)} transfers are there that no client has committed")
+    expected = dict.fromkeys(range(1, ACCOUNTS + 1), START)
+    for _, source, target, amount in entries:
+        expected[source] -= amount
+        expected[target] += amount
+    if balances != expected:
+        wrong.append(f"the balances are {balances}, the transfers give {expected}")
+    return Books(len(entries), len(records.committed - keys), wrong)
+
+
+def run(cluster: Endpoints, seconds: float, seed: int) -> Records:
     """Run all clients for some seconds and return the records; no client may hang."""
     with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
         for sql in SETUP:

@@ -18,7 +18,7 @@ from tests.isolation.history import Append, Operation, Outcome, Read, Transactio
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from local_dsql import LocalCluster
+    from tests.isolation.endpoints import Endpoints
 
 TABLES = {
     "keyed": "CREATE TABLE keyed (k text PRIMARY KEY, v text NOT NULL)",
@@ -50,10 +50,13 @@ class Run:
             self.slowest = max(self.slowest, slowest)
 
 
-def run(cluster: LocalCluster, transactions: int, seed: int, *, lone_loses: bool = False) -> Run:
+def run(
+    cluster: Endpoints, transactions: int, seed: int, *, lone_loses: bool = False, locks: bool = False
+) -> Run:
     """Run this number of transactions in all clients together, and finally one that reads all keys.
 
     `lone_loses` allows conflicts of statements in autocommit mode, which occur if their COMMIT has to wait.
+    `locks` allows what a database with row locks answers: a conflict or a deadlock of any statement.
     """
     with psycopg.connect(cluster.dsn(), autocommit=True) as admin:
         for name, sql in TABLES.items():
@@ -63,7 +66,9 @@ def run(cluster: LocalCluster, transactions: int, seed: int, *, lone_loses: bool
             admin.execute(_INSERT[_table(key)], (key, ""))
     numbers = count(1)
     found = Run()
-    clients = [Client(cluster, process, seed, numbers, found, lone_loses) for process in range(CLIENTS)]
+    clients = [
+        Client(cluster, process, seed, numbers, found, lone_loses, locks) for process in range(CLIENTS)
+    ]
     threads = [threading.Thread(target=client.work, args=(transactions // CLIENTS,)) for client in clients]
     for thread in threads:
         thread.start()
@@ -98,15 +103,17 @@ class Client:
 
     def __init__(
         self,
-        cluster: LocalCluster,
+        cluster: Endpoints,
         process: int,
         seed: int,
         numbers: Iterator[int],
         found: Run,
         lone_loses: bool = False,
+        locks: bool = False,
     ) -> None:
         self.error: BaseException | None = None
         self._lone_loses = lone_loses
+        self._locks = locks
         self._random = random.Random(f"{seed} {process}")
         self._process = process
         self._numbers = numbers
@@ -150,12 +157,17 @@ class Client:
             early = False
             self._connection.commit()
             assert not self._odd, self._odd
-        except psycopg.errors.SerializationFailure as error:
-            if early and not (autocommit and self._lone_loses):
-                raise
+        except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected) as error:
             outcome = "fail"
-            remarks.append("40001 at COMMIT")
-            assert "(OC000)" in str(error)
+            if self._locks:
+                remarks.append(f"{error.sqlstate} at a lock")
+            elif isinstance(error, psycopg.errors.DeadlockDetected) or (
+                early and not (autocommit and self._lone_loses)
+            ):
+                raise
+            else:
+                remarks.append("40001 at COMMIT")
+                assert "(OC000)" in str(error)
         finally:
             self._connection.rollback()
         operations = tuple(self._operations)

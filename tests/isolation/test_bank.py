@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from local_dsql.postgres import PORT
-from tests.isolation.bank import ACCOUNTS, LONGEST, START, Client, run
+from tests.isolation.bank import ACCOUNTS, LONGEST, Client, compare, run
 
 if TYPE_CHECKING:
     from local_dsql import LocalCluster
@@ -34,21 +34,15 @@ def audit(cluster: LocalCluster, seconds: float, seed: int) -> None:
         assert auditor.execute("UPDATE account SET balance = balance + 0").rowcount == ACCOUNTS
         assert auditor.execute("UPDATE entry SET amount = amount + 0").rowcount >= 0
         assert time.monotonic() - began < LONGEST
-        entries = auditor.execute("SELECT key::text, source, target, amount FROM entry").fetchall()
-        balances: dict[int, int] = dict(auditor.execute("SELECT id, balance FROM account").fetchall())
+        books = compare(auditor, records)
         deadline = time.monotonic() + LONGEST
         while backends(cluster) > idle and time.monotonic() < deadline:
             time.sleep(0.02)
         assert backends(cluster) <= idle
-    assert records.wrong == []
+    assert books.wrong == []
+    assert books.lost == 0
+    assert books.entries
     assert records.slowest < LONGEST
-    keys = {entry[0] for entry in entries}
-    assert records.committed <= keys <= records.committed | records.unknown
-    expected = dict.fromkeys(range(1, ACCOUNTS + 1), START)
-    for _, source, target, amount in entries:
-        expected[source] -= amount
-        expected[target] += amount
-    assert balances == expected
     # A run without failures proves nothing.
     accidents = (Client.hang_up, Client.cut_in_statement, Client.cut_in_commit, Client.fail, Client.cancel)
     assert all(records.seen[accident.__name__] for accident in accidents), records.seen
