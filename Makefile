@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
 READY  := $(VENV)/.ready
+MINISTACK := .venv-ministack
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -16,7 +17,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo worldseat test test-fast test-slow test-pythons conformance lint format bench synth clean
+.PHONY: help setup demo worldseat test test-fast test-slow test-pythons conformance cloudformation lint format bench synth clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -58,6 +59,15 @@ test-pythons: $(READY)  ## Run the runtime's tests under every python3.x on PATH
 conformance: $(READY)  ## Compare the local DSQL with the recorded answers of a real one; DSN=... compares another cluster
 	@$(PY) -m pytest -q --pyargs local_dsql.conformance $(if $(DSN),--dsn "$(DSN)")
 
+cloudformation: $(READY) $(MINISTACK)/.ready  ## Deploy with the CDK command line to MiniStack, an AWS on loopback that others wrote
+	@$(PY) -m pytest -q -m slow tests/cloudformation
+
+$(MINISTACK)/.ready: tests/cloudformation/requirements.txt
+	@echo "cloudformation: MiniStack in a virtual environment of its own"
+	@test -x $(MINISTACK)/bin/python || $(PY) -m venv $(MINISTACK)
+	@$(MINISTACK)/bin/python -m pip install --quiet --no-compile -r $<
+	@touch $@
+
 lint: $(READY)  ## Run ruff, and mypy in strict mode, over packages, tests and examples
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -75,4 +85,4 @@ synth: $(READY)  ## Print the CloudFormation template of the reference app
 	@npx --no-install cdk synth --no-validation
 
 clean:  ## Remove what the targets created, the local database included
-	rm -rf $(VENV) .venv-pythons node_modules cdk.out .blocks .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-pythons $(MINISTACK) node_modules cdk.out .blocks .mypy_cache .ruff_cache .pytest_cache
