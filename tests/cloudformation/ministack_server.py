@@ -63,6 +63,7 @@ def _attributes(identifier: str) -> Created:
     cluster = _result(dsql._get_cluster(identifier))
     region = cluster["arn"].split(":")[3]
     place = tell("cluster", {"identifier": identifier, "arn": cluster["arn"], "region": region})
+    dsql._clusters[identifier]["endpoint"] = place["endpoint"]  # for GetCluster
     return identifier, {
         "Identifier": identifier,
         "ResourceArn": cluster["arn"],

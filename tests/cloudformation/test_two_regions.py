@@ -32,6 +32,9 @@ NOT_EVALUATED = {
 }
 """MiniStack asks IAM for an operation's own action only, and writes the logs of functions itself."""
 
+CONTINUES = {"lambda:InvokeFunction"}
+"""Needed if the clusters take longer than an invocation; `test_policies.py` has it for the migrator."""
+
 
 def test_two_regions(ministack: MiniStack, clusters: LocalClusters, table: Table, tmp_path: Path) -> None:
     app = Shop(ministack, tmp_path)
@@ -52,11 +55,11 @@ def test_two_regions(ministack: MiniStack, clusters: LocalClusters, table: Table
         credentials = clusters.credentials[ROLE]
         actions = app.actions(ROLE)
         evaluated = {"dsql:GetCluster", "dsql:UpdateCluster", "dsql:DeleteCluster"}
-        assert actions == evaluated | NOT_EVALUATED
+        assert actions == evaluated | NOT_EVALUATED | CONTINUES
         _check_calls(ministack, credentials, home, peer)
-        for action in ("dsql:GetCluster", "dsql:UpdateCluster"):
+        for action in sorted(evaluated):
             with app.without(ROLE, action):
-                assert not _is_allowed(_calls(ministack, credentials, home)[action])
+                assert not _is_allowed(_calls(ministack, credentials, peer)[action])
         assert _cannot_log_in(clusters, credentials)
         step.result = f"{len(evaluated)} actions are evaluated: all needed, on these clusters only"
 

@@ -21,7 +21,17 @@ PAGE = Path(__file__).parents[3] / "docs" / "migrations.md"
 REFERENCE = PAGE.with_name("cli.md")
 OF_APPS = COMMANDS.index("new")
 """Number of commands for apps, which the reference has last."""
-NOT_ABOUT_MIGRATIONS = {*COMMANDS[:OF_APPS], "config", "clean", "load", "dump", "explain", "cost", "dialect"}
+NOT_ABOUT_MIGRATIONS = {
+    *COMMANDS[:OF_APPS],
+    "config",
+    "clean",
+    "load",
+    "dump",
+    "explain",
+    "cost",
+    "dialect",
+    "acceptance",
+}
 
 
 @pytest.mark.parametrize("file", [PAGE, REFERENCE], ids=lambda file: file.name)
