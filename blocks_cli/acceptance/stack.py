@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -60,10 +61,17 @@ class ThrowawayStack:
         """Check what a deploy needs.
 
         Raises:
-            CommandError: a Region is not bootstrapped, or a stack of that name exists.
+            CommandError: the CDK is not installed, a Region is not bootstrapped, or a stack of that name exists.
         """
         from botocore.exceptions import ClientError
 
+        if importlib.util.find_spec("aws_cdk") is None:
+            raise CommandError(
+                "the CDK is not installed",
+                "the stack is synthesized with aws-cdk-lib",
+                "run `pip install 'blocks-dsql[cli,cdk]'`",
+            )
+        _command_line()
         for name, region in self.place.stacks.items():
             try:
                 self.client("ssm", region).get_parameter(Name=_BOOTSTRAP)

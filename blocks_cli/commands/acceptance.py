@@ -214,7 +214,7 @@ def _stack(profile: str | None, region: str | None, peer: str, witness: str, run
             "boto3 is not installed", "the checks ask AWS with boto3", "run `pip install 'blocks-dsql[aws]'`"
         ) from None
     if profile is not None:
-        os.environ["AWS_PROFILE"] = profile  # for the CDK command line and the login to the cluster as well
+        use_profile(profile)
     try:
         session = boto3.Session(region_name=region)
         if session.region_name is None:
@@ -230,6 +230,18 @@ def _stack(profile: str | None, region: str | None, peer: str, witness: str, run
             ExitCode.CANNOT_CONNECT,
         ) from None
     return ThrowawayStack(Place(account, session.region_name, peer, witness, runtime), session)
+
+
+def use_profile(profile: str) -> None:
+    """Select a profile for this process, the CDK command line and the login to the cluster.
+
+    Keys in the environment come before a profile for each of them, so they are removed.
+    """
+    from local_dsql.access import Credentials, credential_variables
+
+    for name in credential_variables(Credentials("", "")):
+        os.environ.pop(name, None)
+    os.environ["AWS_PROFILE"] = profile
 
 
 def _remove(stack: ThrowawayStack) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -101,6 +102,15 @@ def test_a_stack_that_cannot_be_deleted_fails_the_command(monkeypatch: pytest.Mo
     result = run(Stack(stuck=STUCK), "--yes", monkeypatch=monkeypatch)
     assert result.return_value == ExitCode.MIGRATION_FAILED
     assert "a bucket is not empty" in result.stderr
+
+
+def test_a_profile_comes_before_keys_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.setenv(name, "another")
+    module.use_profile("sandbox")
+    assert {name: value for name, value in os.environ.items() if value in ("another", "sandbox")} == {
+        "AWS_PROFILE": "sandbox"
+    }
 
 
 def test_remove_deletes_and_deploys_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
