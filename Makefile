@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
 READY  := $(VENV)/.ready
+MINISTACK := .venv-ministack
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -16,7 +17,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo worldseat test test-fast test-slow test-pythons conformance lint format docs isolation faults bench synth release-check clean
+.PHONY: help setup demo worldseat test test-fast test-slow test-pythons conformance cloudformation lint format docs isolation faults bench synth release-check clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -64,6 +65,15 @@ isolation: $(READY)  ## Check isolation of the local DSQL and of PostgreSQL, as 
 faults: $(READY)  ## Kill, cut and fill the disk while clients work, then 150 clients for SECONDS=600; one table
 	@$(PY) -m tests.proof.faults $(if $(DSN),--dsn "$(DSN)") $(if $(SECONDS),--steady "$(SECONDS)")
 
+cloudformation: $(READY) $(MINISTACK)/.ready  ## Deploy with the CDK command line to MiniStack, an AWS on loopback that others wrote
+	@$(PY) -m pytest -q -m slow tests/cloudformation
+
+$(MINISTACK)/.ready: tests/cloudformation/requirements.txt
+	@echo "cloudformation: MiniStack in a virtual environment of its own"
+	@test -x $(MINISTACK)/bin/python || $(PY) -m venv $(MINISTACK)
+	@$(MINISTACK)/bin/python -m pip install --quiet --no-compile -r $<
+	@touch $@
+
 lint: $(READY)  ## Run ruff, and mypy in strict mode, over packages, tests and examples
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -87,4 +97,4 @@ release-check: $(READY)  ## Check a release up to the upload: builds, extras, li
 	@$(PY) -m tools.release
 
 clean:  ## Remove what the targets created, the local database included
-	rm -rf $(VENV) build .venv-pythons .venv-release node_modules cdk.out .blocks .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build .venv-pythons .venv-release $(MINISTACK) node_modules cdk.out .blocks .mypy_cache .ruff_cache .pytest_cache

@@ -28,7 +28,7 @@ OUTPUT_CLOSED = 141
 COMMANDS = (
     *("init", "dev", "deploy", "invoke", "logs", "destroy"),
     *("new", "lint", "plan", "up", "status", "repair", "baseline", "verify", "schema", "config", "clean"),
-    *("load", "dump", "explain", "explain-error", "cost", "dialect"),
+    *("load", "dump", "explain", "explain-error", "cost", "dialect", "acceptance"),
 )
 """The commands in the order of the help; each is in its own module of `blocks_cli.commands`.
 

@@ -64,19 +64,31 @@ def under_test(target: DatabaseTarget) -> Iterator[ClusterUnderTest]:
     Raises:
         CommandError: the database cannot be reached, or cannot be asked.
     """
-    from blocks_runtime import signing
-    from blocks_runtime.database.target import Target
-    from local_dsql.conformance.session import ClusterUnderTest, ConformanceError
+    from local_dsql.conformance.session import ConformanceError
 
     with _login(target, None) as login:
-        at = Target.of(login.variables)
-        token = signing.token(at.host, at.region, at.role, login.credentials())
         try:
-            yield ClusterUnderTest.reached_by(lambda libpq: at.parameters(token, libpq))
+            yield _as_under_test(login)
         except ConformanceError as error:
             what, _, why = str(error).partition("\n")
             why, _, remedy = why.rpartition("\n")
             raise CommandError(what, why, remedy, ExitCode.CANNOT_CONNECT) from None
+
+
+def cluster_under_test(target: DatabaseTarget) -> ClusterUnderTest:
+    """Return a cluster on AWS as one that the conformance suite can ask, with a token for an hour."""
+    return _as_under_test(_cluster(target), lifetime=3600)
+
+
+def _as_under_test(login: Login, lifetime: int | None = None) -> ClusterUnderTest:
+    from blocks_runtime import signing
+    from blocks_runtime.database.target import Target
+    from local_dsql.conformance.session import ClusterUnderTest
+
+    at = Target.of(login.variables)
+    seconds = lifetime or signing.LIFETIME
+    token = signing.token(at.host, at.region, at.role, login.credentials(), lifetime=seconds)
+    return ClusterUnderTest.reached_by(lambda libpq: at.parameters(token, libpq))
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.config import Config
@@ -20,7 +20,7 @@ from lambda_peering import handler
 from lambda_peering.control_plane import Client, Clusters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from blocks_cli.json_value import Json
 
@@ -123,8 +123,16 @@ def control_plane_recorder(
         recorder.close()
 
 
+class Pair(Protocol):
+    """Two clusters of a control plane."""
+
+    @property
+    def arns(self) -> Mapping[str, str]:
+        """ARNs by the names `primary` and `peer`."""
+
+
 def event(
-    recorder: ControlPlaneRecorder, kind: str = "Create", on_delete: str = "DELETE", **more: object
+    recorder: Pair, kind: str = "Create", on_delete: str = "DELETE", **more: object
 ) -> dict[str, object]:
     """Return CloudFormation's event."""
     properties = {

@@ -23,7 +23,7 @@ OF_APPS = COMMANDS.index("new")
 """Number of commands for apps, which the reference has last."""
 NOT_ABOUT_MIGRATIONS = {
     *COMMANDS[:OF_APPS],
-    *("config", "clean", "load", "dump", "explain", "explain-error", "cost", "dialect"),
+    *("config", "clean", "load", "dump", "explain", "explain-error", "cost", "dialect", "acceptance"),
 }
 
 

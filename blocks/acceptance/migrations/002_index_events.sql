@@ -1,0 +1,1 @@
+CREATE INDEX ASYNC events_note ON events (note);

@@ -1,0 +1,1 @@
+"""`blocks acceptance`: checks of a throwaway stack on AWS."""
