@@ -10,7 +10,7 @@ from local_dsql.engine.answers import Answer, Finding, passed_on, real, refused,
 from local_dsql.engine.commands import first_error
 from local_dsql.engine.deadlocks import let_others_first
 from local_dsql.engine.duplicates import violated_index, visible_duplicate
-from local_dsql.engine.error_causes import run_without, violated_key, violated_reference
+from local_dsql.engine.error_causes import may_handle_errors, run_without, violated_key, violated_reference
 from local_dsql.engine.errors import (
     CONFLICT,
     FOREIGN_KEY_VIOLATION,
@@ -145,6 +145,11 @@ async def _switch_off(
     Raises:
         Interrupted: the row in the way is newer than the snapshot.
     """
+    if not course.needs_indexes and await may_handle_errors(held, request):
+        # Without its indexes the statement would not run its handlers.
+        course.needs_indexes, course.off = True, []
+        await _evict_newer(held, answer)
+        return None
     table, index = await violated_index(held, answer.error or {})
     if table is None or index is None or index in course.off:
         return refused(CONFLICT)

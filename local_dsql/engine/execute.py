@@ -14,7 +14,7 @@ from local_dsql.engine.answers import Answer, Finding, passed_on, real, refused,
 from local_dsql.engine.deferred_checks import violation_at_once
 from local_dsql.engine.doomed import run_doomed
 from local_dsql.engine.duplicates import unseen_duplicate, violation
-from local_dsql.engine.error_causes import find_real
+from local_dsql.engine.error_causes import find_real, may_handle_errors
 from local_dsql.engine.errors import (
     CONCURRENT,
     CONFLICT,
@@ -306,6 +306,9 @@ async def _check_duplicates(held: HeldSession, request: Request, answer: Respons
     if index is None:
         return succeeded(answer)
     if not is_upsert(request):
+        if await may_handle_errors(held, request):  # then by the snapshot a handler runs
+            await held.ask(savepoints.TO_GUARD)
+            return await _doom(held, request)
         return refused(violation(index))
     # PostgreSQL has inserted where the snapshot has a row.
     await held.ask(savepoints.TO_GUARD)

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 async def call_alone(held: HeldSession, request: Request) -> Answer | None:
-    """Run a CALL outside of a transaction block, and return its answer. None: no procedure has COMMIT or ROLLBACK."""
+    """Run a CALL outside of a transaction block, and return its answer. None: its procedure ends no transaction."""
     services, statement = held.services, request.statement
     if statement is None or not statement.calls_procedure:
         return None
-    if not await services.catalog.has_commits_in_procedures(held):
+    if statement.functions.isdisjoint(await services.catalog.committing_procedures(held)):
         return None
     services.commits.begin()
     try:
