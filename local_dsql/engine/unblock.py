@@ -201,6 +201,19 @@ async def let_waiters_first(held: HeldSession) -> None:
         await asyncio.sleep(_TICK)
 
 
+async def suspend_idle(held: HeldSession) -> None:
+    """Suspend the open transactions of all other sessions that are idle at this moment."""
+    for other in list(held.services.sessions.values()):
+        if other is held.session or other.transaction is None or (theirs := other.try_exclusive()) is None:
+            continue
+        try:
+            await suspend(theirs)
+        except ConnectionLost:
+            pass  # PostgreSQL rolls back the transaction of a lost connection
+        finally:
+            theirs.release()
+
+
 def begin_watch(session: EngineSession) -> None:
     """Watch the statement that is sent next, until `end_watch`.
 
