@@ -35,7 +35,7 @@ BEGIN
     IF answer ->> 'sqlstate' IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = answer ->> 'sqlstate', MESSAGE = answer ->> 'message', HINT = answer ->> 'hint';
     END IF;
-    RETURN answer ->> 'query';
+    RETURN coalesce(answer ->> 'query', query);
 END
 $$;
 
