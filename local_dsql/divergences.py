@@ -279,9 +279,17 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "on it.",
     ),
     Divergence(
+        "undone-change-conflicts",
+        "A transaction that has changed a row in an EXCEPTION block, and undone that by an error in the block, gets "
+        "OC000 if another one had committed a change of the row before.",
+        "The handler would have to run on a snapshot on which PostgreSQL refuses the change of the row.",
+        "Whether Aurora DSQL counts changes that a block has undone is unknown: such a transaction may commit there.",
+    ),
+    Divergence(
         "procedure-runs-alone",
         "If a procedure has COMMIT or ROLLBACK, a CALL outside of a transaction block is not limited in rows, size and "
-        "age, gets no injected conflict, and reports a conflict at a statement, not at its COMMIT.",
+        "age, gets no injected conflict, and reports a conflict at a statement, not at its COMMIT. A statement of "
+        "another session that needs a row of it waits until its next COMMIT.",
         "PostgreSQL runs such a CALL outside of a transaction block only, where the engine cannot hold it back.",
         f"Count the rows of a batch yourself: {ROWS_PER_TRANSACTION:,} for each COMMIT. After 40001 earlier "
         "transactions of the CALL stay, here as on a cluster.",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.local_dsql.plpgsql.conftest import PlpgsqlCluster
 
 SHOWN_BY = {
+    "undone-change-conflicts": ("exception-undoes-a-change-of-a-newer-row",),
     "limit-at-statement-end": ("rows-caught-in-the-loop",),
     "procedure-runs-alone": ("procedure-runs-alone", "rows-per-internal-transaction"),
     "plpgsql-unknown": ("body-ddl", "body-set", "do-commit", "procedure-sql-language", "procedure-alter"),
