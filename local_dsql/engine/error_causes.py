@@ -39,6 +39,8 @@ _STILL_REFERENCED = "is still referenced"
 _IS_NEWER = "SELECT local_dsql_engine.is_conflict($1, $2, $3, $4, $5, $6)"
 _FIELDS = "CMDstn"
 """The fields of an error that `is_conflict` needs."""
+_HANDLES = Command("SET LOCAL local_dsql.handles_violations = 'on'")
+_LETS_THROUGH = Command("SET LOCAL local_dsql.handles_violations = 'off'")
 _GUARD_OF_HANDLERS = "local_dsql_engine.is_conflict("
 _MOST_INDEXES = 24
 """Indexes that a table may have (AWS user guide, quotas)."""
@@ -79,8 +81,39 @@ async def may_handle_errors(held: HeldSession, request: Request) -> bool:
 
 
 async def _is_any(held: HeldSession) -> bool:
-    keep = not held.transaction.changes_catalog
+    transaction = held.session.transaction
+    keep = transaction is None or not transaction.changes_catalog
     return await held.services.catalog.functions_handle_errors(held, keep=keep)
+
+
+async def others_have_made_rows(held: HeldSession) -> bool:
+    """Return whether others have committed rows into tables of clients that the snapshot does not show."""
+    newer = await held.services.log.newer(held.transaction)
+    keep = not held.transaction.changes_catalog
+    known = await held.services.catalog.tables(held, newer.files(), keep=keep)
+    return any(map(newer.has_made, known))
+
+
+async def run_with_handlers(held: HeldSession, request: Request) -> tuple[int, Response]:
+    """Run a statement again after a guard, with its handlers of violations, whatever rows these come from.
+
+    The transaction must be at its guard, and is at one again if the answer is an error.
+
+    Returns:
+        The position in the log before it, and its answer.
+
+    Raises:
+        Interrupted: it was stopped.
+    """
+    await held.run([_HANDLES])
+    position, answer = await run_without(held, request, ())
+    if answer.error is None:
+        await held.run([_LETS_THROUGH])
+    else:
+        await held.ask(savepoints.TO_GUARD)
+        await held.run([_LETS_THROUGH])
+        await held.ask(savepoints.SET_GUARD)  # the last one is behind the setting
+    return position, answer
 
 
 async def _find_key(held: HeldSession, fields: Mapping[str, str]) -> Finding | None:
