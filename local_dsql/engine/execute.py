@@ -245,15 +245,15 @@ async def _handled(held: HeldSession, request: Request, error: Mapping[str, str]
         return None
     _, answer = await run_with_handlers(held, request)
     again = answer.error
-    if await others_have_made_rows(held):  # a handler may have run for one of them
-        if again is not None and again["C"] in VIOLATIONS:
-            return None
+    others = await others_have_made_rows(held)
+    if others and again is not None and again["C"] in VIOLATIONS:
+        return None
+    conflicts = again is not None and again["C"] == SERIALIZATION_FAILURE and not is_raised(again)
+    if others or conflicts:  # a handler may have run for a row of others
         await held.ask(savepoints.TO_GUARD)
         return await _doom(held, request)
     if again is None:
         return succeeded(strip_surplus(answer, request.surplus))
-    if again["C"] in CONCURRENT and not is_raised(again):
-        return None
     return real(strip_surplus(answer, request.surplus), Finding.NOTHING_NEWER)
 
 
