@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 TYPE_NAMES = frozenset({"TypeName", "typeName", "argType", "returnType"})
 """The nodes that name types, wherever in the tree they are."""
 
-WANTED = TYPE_NAMES | {"RangeVar", "relation", "FuncCall", "CreateFunctionStmt", "ViewStmt", "ParamRef"}
+CALLS = frozenset({"FuncCall", "funccall"})
+"""The nodes that name functions, and the procedure of a CALL."""
+
+WANTED = TYPE_NAMES | CALLS | {"RangeVar", "relation", "CreateFunctionStmt", "ViewStmt", "ParamRef"}
 """The nodes that name relations, functions and types, and parameters, wherever in the tree they are."""
 
 
@@ -31,8 +34,8 @@ def relations(seen: Iterable[tuple[str, Node]]) -> frozenset[str]:
 
 
 def functions(seen: Iterable[tuple[str, Node]]) -> frozenset[str]:
-    """Return the names of the functions that nodes call, in lower case and without schema."""
-    return frozenset(words(node["funcname"])[-1].lower() for name, node in seen if name == "FuncCall")
+    """Return the names of the functions and procedures that nodes call, in lower case and without schema."""
+    return frozenset(words(node["funcname"])[-1].lower() for name, node in seen if name in CALLS)
 
 
 def types(seen: Iterable[tuple[str, Node]]) -> frozenset[str]:

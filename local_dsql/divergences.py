@@ -279,9 +279,18 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "on it.",
     ),
     Divergence(
+        "undone-change-conflicts",
+        "A transaction that has changed a row in an EXCEPTION block, and undone that by an error in the block, gets "
+        "OC000 if another one had committed a change of the row before.",
+        "The handler would have to run on a snapshot on which PostgreSQL refuses the change of the row.",
+        "Whether Aurora DSQL counts changes that a block has undone is unknown: such a transaction may commit there.",
+    ),
+    Divergence(
         "procedure-runs-alone",
         "If a procedure has COMMIT or ROLLBACK, a CALL outside of a transaction block is not limited in rows, size and "
-        "age, gets no injected conflict, and reports a conflict at a statement, not at its COMMIT.",
+        "age, gets no injected conflict, and reports a conflict at a statement, not at its COMMIT. A statement of "
+        "another session that needs a row of it waits until its next COMMIT. A handler in it does not run for a row "
+        "that its own block has made.",
         "PostgreSQL runs such a CALL outside of a transaction block only, where the engine cannot hold it back.",
         f"Count the rows of a batch yourself: {ROWS_PER_TRANSACTION:,} for each COMMIT. After 40001 earlier "
         "transactions of the CALL stay, here as on a cluster.",
@@ -295,13 +304,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Read bodies with pg_get_functiondef().",
     ),
     Divergence(
-        "keys-of-handlers-as-text",
-        "A handler of unique_violation does not run if a key of several columns has a value with a comma and a "
-        "space, or "
-        "NULL, that is equal to the key in the table, and has another text, such as 1.0 and 1.00.",
-        "The message of PostgreSQL has the key as text, and the handler must run only for rows that the snapshot "
-        "shows.",
-        "The statement fails with 23505, or 40001 at COMMIT. INSERT … ON CONFLICT has no such limit.",
+        "handled-violations-beside-others",
+        "A transaction gets OC000 if others have committed rows since its snapshot, and a handler of unique_violation "
+        "or foreign_key_violation runs for a row that its own block has made. The same holds for a key of several "
+        "columns with a comma and a space, or NULL, whose text is not that of the equal key in the table, such as 1.0 "
+        "and 1.00.",
+        "When a handler runs, the rows of its block are gone, and the message of PostgreSQL has the key as text. That "
+        "the row in the way was one of others can be excluded only while they commit none.",
+        "Run the transaction again. INSERT … ON CONFLICT has no such limit.",
     ),
     Divergence(
         "cursor-lost-at-suspension",

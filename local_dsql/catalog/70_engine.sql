@@ -146,17 +146,27 @@ FROM pg_constraint k WHERE k.contype = 'f'
 $$;
 
 -- Whether anything may change or lock rows that no statement shows: an action of a foreign key, a function of a client, or a
--- view with a locking clause. PostgreSQL refuses writes in functions that are not VOLATILE. And whether a procedure of a
--- client may end transactions: its body has the word.
+-- view with a locking clause. PostgreSQL refuses writes in functions that are not VOLATILE. Whether a body has a handler, with
+-- its guard. And the names of the procedures of clients that may end transactions: the body has the word, or CALL and the name of
+-- such a procedure.
 CREATE FUNCTION local_dsql_engine.hidden_writes(OUT by_keys boolean, OUT by_functions boolean, OUT by_views boolean,
-    OUT by_commits boolean)
+    OUT handles_errors boolean, OUT committing text[])
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+WITH RECURSIVE routine AS MATERIALIZED (
+    SELECT lower(p.proname::text) AS name, p.prokind, p.provolatile, p.prosrc
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE p.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine')
+), committing AS (
+    SELECT name FROM routine WHERE prokind = 'p' AND prosrc ~* '\m(commit|rollback)\M'
+    UNION
+    SELECT r.name FROM routine r, committing c
+    WHERE r.prokind = 'p' AND r.prosrc ~* '\mcall\M' AND strpos(lower(r.prosrc), c.name) > 0
+)
 SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND (confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r'))),
-    EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid >= 16384 AND p.provolatile = 'v'
-        AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine')),
+    EXISTS (SELECT FROM routine WHERE provolatile = 'v'),
     EXISTS (SELECT FROM pg_rewrite WHERE ev_class >= 16384 AND ev_action::text LIKE '%:rowMarks ({%'),
-    EXISTS (SELECT FROM pg_proc WHERE oid >= 16384 AND prokind = 'p' AND prosrc ~* '\m(commit|rollback)\M'
-        AND pronamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine')))
+    EXISTS (SELECT FROM routine WHERE strpos(prosrc, 'local_dsql_engine.is_conflict(') > 0),
+    ARRAY(SELECT name FROM committing)
 $$;
 
 -- What statements of DSQL's own write into the tables of the proxy, within the client's transaction. They are functions of

@@ -35,14 +35,15 @@ BEGIN
     IF answer ->> 'sqlstate' IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = answer ->> 'sqlstate', MESSAGE = answer ->> 'message', HINT = answer ->> 'hint';
     END IF;
-    RETURN answer ->> 'query';
+    RETURN coalesce(answer ->> 'query', query);
 END
 $$;
 
 -- Whether the error in a handler is one that DSQL does not have there: PostgreSQL's own of concurrency, and a violation by rows
 -- that the snapshot does not show. It goes on to the engine. The keys are those of the message, which has none of columns
 -- that the caller may not read, and the rights are the caller's. Keys of several columns that cannot be taken apart, and
--- those with NULL, are compared as text.
+-- those with NULL, are compared as text. A row that the block itself has made is gone when its handler runs, as if the snapshot
+-- did not show it: the engine then runs the statement again with the setting, once it knows that others have made no rows.
 CREATE FUNCTION local_dsql_engine.is_conflict(state text, message text, detail text, schema_name text, table_name text,
     constraint_name text) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -62,7 +63,8 @@ BEGIN
     IF state = '40001' AND message LIKE 'could not serialize access%' OR state = '40P01' AND message = 'deadlock detected'
             OR state = '57014' AND message LIKE 'canceling statement due to %' THEN
         RETURN true;
-    ELSIF relation IS NULL OR state NOT IN ('23505', '23503') THEN
+    ELSIF relation IS NULL OR state NOT IN ('23505', '23503')
+            OR current_setting('local_dsql.handles_violations', true) = 'on' THEN
         RETURN false;
     ELSIF state = '23505' THEN
         SELECT array_agg(pg_get_indexdef(i.indexrelid, a.attnum, true) ORDER BY a.attnum),

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from local_dsql.engine import log_distance, prepared, savepoints
 from local_dsql.engine.answers import Answer, Finding, real, refused, succeeded
 from local_dsql.engine.deadlocks import let_others_first
+from local_dsql.engine.error_causes import may_handle_errors
 from local_dsql.engine.errors import (
     CONFLICT,
     ROW_LIMIT,
     SERIALIZATION_FAILURE,
+    VIOLATIONS,
     EngineError,
     is_raised,
 )
@@ -94,6 +96,8 @@ async def execute_autocommit(held: HeldSession, request: Request) -> Answer | No
                 return succeeded(strip_surplus(answer, surplus))
             conflicts = error["C"] == SERIALIZATION_FAILURE and not is_raised(error)
             if not conflicts and not session.was_interrupted(error, preemptions):
+                if error["C"] in VIOLATIONS and await may_handle_errors(held, request):
+                    return None
                 if request.simple:
                     await held.ask(FORGET_UNNAMED + messages.SYNC)
                     answer = _as_of_query(request, answer)

@@ -10,7 +10,13 @@ from local_dsql.engine.answers import Answer, Finding, passed_on, real, refused,
 from local_dsql.engine.commands import first_error
 from local_dsql.engine.deadlocks import let_others_first
 from local_dsql.engine.duplicates import violated_index, visible_duplicate
-from local_dsql.engine.error_causes import run_without, violated_key, violated_reference
+from local_dsql.engine.error_causes import (
+    may_handle_errors,
+    run_with_handlers,
+    run_without,
+    violated_key,
+    violated_reference,
+)
 from local_dsql.engine.errors import (
     CONFLICT,
     FOREIGN_KEY_VIOLATION,
@@ -101,7 +107,7 @@ async def _run(held: HeldSession, request: Request, course: _Course) -> Answer |
     if is_upsert(request):
         await held.ask(savepoints.SET_GUARD)
         evicted = await _evict_new_keys(held, request)
-    position, answer = await run_without(held, request, course.off)
+    position, answer = await _answer(held, request, course)
     error = answer.error
     if evicted is not None and error is None and held.transaction.reads_committed:
         await _check_new_keys(held, request, evicted)
@@ -137,6 +143,13 @@ async def _run(held: HeldSession, request: Request, course: _Course) -> Answer |
     return passed_on(strip_surplus(answer, request.surplus))
 
 
+async def _answer(held: HeldSession, request: Request, course: _Course) -> tuple[int, Response]:
+    """Return the position in the log before the statement, and its answer."""
+    if not course.off and await may_handle_errors(held, request):
+        return await run_with_handlers(held, request)  # the transaction fails at COMMIT, whatever they do
+    return await run_without(held, request, course.off)
+
+
 async def _switch_off(
     held: HeldSession, request: Request, answer: Response, course: _Course
 ) -> Answer | None:
@@ -145,6 +158,11 @@ async def _switch_off(
     Raises:
         Interrupted: the row in the way is newer than the snapshot.
     """
+    if not course.needs_indexes and await may_handle_errors(held, request):
+        # Without its indexes the statement would not run its handlers.
+        course.needs_indexes, course.off = True, []
+        await _evict_newer(held, answer)
+        return None
     table, index = await violated_index(held, answer.error or {})
     if table is None or index is None or index in course.off:
         return refused(CONFLICT)

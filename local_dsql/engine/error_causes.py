@@ -1,7 +1,8 @@
 """Detect errors caused by rows committed after the transaction's snapshot.
 
 After a unique violation, the statement runs again with the violated index switched off, after a savepoint that is
-always rolled back. Then a query finds whether the snapshot shows a duplicate of its rows. After an error "still
+always rolled back. Then a query finds whether the snapshot shows a duplicate of its rows. A body in PL/pgSQL with a
+handler would run other statements then, so the key in the message is looked up instead. After an error "still
 referenced" of a foreign key, a query compares the text of the key in the message, as a bound value, with the visible
 children.
 """
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
 from local_dsql.engine.answers import Finding
-from local_dsql.engine.commands import TEXT_ARRAY, Parameter, first_error
+from local_dsql.engine.commands import TEXT_ARRAY, Command, Parameter, first_error, text
 from local_dsql.engine.deferred_checks import foreign_keys
 from local_dsql.engine.duplicates import violated_index, visible_duplicate
 from local_dsql.engine.errors import (
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
     from local_dsql.wire.response import Response
 
 _STILL_REFERENCED = "is still referenced"
+_IS_NEWER = "SELECT local_dsql_engine.is_conflict($1, $2, $3, $4, $5, $6)"
+_FIELDS = "CMDstn"
+"""The fields of an error that `is_conflict` needs."""
+_HANDLES = Command("SET LOCAL local_dsql.handles_violations = 'on'")
+_LETS_THROUGH = Command("SET LOCAL local_dsql.handles_violations = 'off'")
+_GUARD_OF_HANDLERS = "local_dsql_engine.is_conflict("
 _MOST_INDEXES = 24
 """Indexes that a table may have (AWS user guide, quotas)."""
 
@@ -58,9 +65,62 @@ async def find_real(held: HeldSession, request: Request, fields: Mapping[str, st
     if not (newer.keyed(table.file) if index.of_columns else newer.has_made(table.file)):
         return Finding.NOTHING_NEWER
     try:
+        if await may_handle_errors(held, request):
+            return await _find_key(held, fields)
         return await _find_duplicate(held, request, index)
     finally:
         await held.ask(savepoints.TO_GUARD)
+
+
+async def may_handle_errors(held: HeldSession, request: Request) -> bool:
+    """Return whether a statement may run a body in PL/pgSQL with a handler: a DO, or a call of a function."""
+    statement = request.statement
+    if statement is None or statement.node == "Do":
+        return statement is None or _GUARD_OF_HANDLERS in statement.backend_sql or await _is_any(held)
+    return bool(statement.functions or not statement.is_dml) and await _is_any(held)
+
+
+async def _is_any(held: HeldSession) -> bool:
+    transaction = held.session.transaction
+    keep = transaction is None or not transaction.changes_catalog
+    return await held.services.catalog.functions_handle_errors(held, keep=keep)
+
+
+async def others_have_made_rows(held: HeldSession) -> bool:
+    """Return whether others have committed rows into tables of clients that the snapshot does not show."""
+    newer = await held.services.log.newer(held.transaction)
+    keep = not held.transaction.changes_catalog
+    known = await held.services.catalog.tables(held, newer.files(), keep=keep)
+    return any(map(newer.has_made, known))
+
+
+async def run_with_handlers(held: HeldSession, request: Request) -> tuple[int, Response]:
+    """Run a statement again after a guard, with its handlers of violations, whatever rows these come from.
+
+    The transaction must be at its guard, and is at one again if the answer is an error.
+
+    Returns:
+        The position in the log before it, and its answer.
+
+    Raises:
+        Interrupted: it was stopped.
+    """
+    await held.run([_HANDLES])
+    position, answer = await run_without(held, request, ())
+    if answer.error is None:
+        await held.run([_LETS_THROUGH])
+    else:
+        await held.ask(savepoints.TO_GUARD)
+        await held.run([_LETS_THROUGH])
+        await held.ask(savepoints.SET_GUARD)  # the last one is behind the setting
+    return position, answer
+
+
+async def _find_key(held: HeldSession, fields: Mapping[str, str]) -> Finding | None:
+    """Return `Finding.VISIBLE` if the snapshot shows a row with the key of a violation, None otherwise."""
+    (result,) = await held.run([Command(_IS_NEWER, tuple(text(fields.get(each, "")) for each in _FIELDS))])
+    is_visible = result.error is None and result.rows[0][0] == b"f"
+    return Finding.VISIBLE if is_visible else None
 
 
 async def _find_duplicate(held: HeldSession, request: Request, index: UniqueIndex) -> Finding | None:

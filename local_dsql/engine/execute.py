@@ -14,7 +14,12 @@ from local_dsql.engine.answers import Answer, Finding, passed_on, real, refused,
 from local_dsql.engine.deferred_checks import violation_at_once
 from local_dsql.engine.doomed import run_doomed
 from local_dsql.engine.duplicates import unseen_duplicate, violation
-from local_dsql.engine.error_causes import find_real
+from local_dsql.engine.error_causes import (
+    find_real,
+    may_handle_errors,
+    others_have_made_rows,
+    run_with_handlers,
+)
 from local_dsql.engine.errors import (
     CONCURRENT,
     CONFLICT,
@@ -24,6 +29,7 @@ from local_dsql.engine.errors import (
     SCHEMA_ERRORS,
     SERIALIZATION_FAILURE,
     UNIQUE_VIOLATION,
+    VIOLATIONS,
     EngineError,
     Interrupted,
     is_raised,
@@ -223,9 +229,32 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
             return succeeded(settled)
     elif error["C"] == UNIQUE_VIOLATION and (duplicate := await settle_duplicate(held, request, answer)):
         return duplicate
+    elif handled := await _handled(held, request, error):
+        return handled
     elif (finding := await find_real(held, request, error)) is not None:
         return real(answer, finding)
     return await _doom(held, request)
+
+
+async def _handled(held: HeldSession, request: Request, error: Mapping[str, str]) -> Answer | None:
+    """Return the answer to a statement whose handlers run for every violation; None if no handler changes the answer.
+
+    The transaction must be at its guard, and is there again if the answer is None.
+    """
+    if error["C"] not in VIOLATIONS or not await may_handle_errors(held, request):
+        return None
+    _, answer = await run_with_handlers(held, request)
+    again = answer.error
+    others = await others_have_made_rows(held)
+    if others and again is not None and again["C"] in VIOLATIONS:
+        return None
+    conflicts = again is not None and again["C"] == SERIALIZATION_FAILURE and not is_raised(again)
+    if others or conflicts:  # a handler may have run for a row of others
+        await held.ask(savepoints.TO_GUARD)
+        return await _doom(held, request)
+    if again is None:
+        return succeeded(strip_surplus(answer, request.surplus))
+    return real(strip_surplus(answer, request.surplus), Finding.NOTHING_NEWER)
 
 
 async def _run_doomed(held: HeldSession, request: Request, failed: Response | None) -> Answer:
@@ -306,6 +335,9 @@ async def _check_duplicates(held: HeldSession, request: Request, answer: Respons
     if index is None:
         return succeeded(answer)
     if not is_upsert(request):
+        if await may_handle_errors(held, request):  # then by the snapshot a handler runs
+            await held.ask(savepoints.TO_GUARD)
+            return await _doom(held, request)
         return refused(violation(index))
     # PostgreSQL has inserted where the snapshot has a row.
     await held.ask(savepoints.TO_GUARD)

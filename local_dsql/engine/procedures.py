@@ -1,7 +1,8 @@
 """CALL of a procedure that may COMMIT: PostgreSQL runs it outside of a transaction block only, and nothing repeats it.
 
 Each of its transactions has a snapshot of its own, and conflicts where PostgreSQL finds one: at a statement, not at
-COMMIT. Others find its commits in the log, as those of any session. It cannot be suspended or undone.
+COMMIT. Others find its commits in the log, as those of any session. It cannot be suspended or undone. If it waits for a
+released subtransaction, it can only be cancelled (`unblock`), so the transactions of others are suspended before it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine.answers import Finding, real, refused, succeeded
 from local_dsql.engine.errors import CONFLICT, SERIALIZATION_FAILURE, is_interruption, is_raised
-from local_dsql.engine.unblock import ask_unblocked
+from local_dsql.engine.unblock import ask_unblocked, suspend_idle
 from local_dsql.wire import messages
 
 if TYPE_CHECKING:
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 
 
 async def call_alone(held: HeldSession, request: Request) -> Answer | None:
-    """Run a CALL outside of a transaction block, and return its answer. None: no procedure has COMMIT or ROLLBACK."""
+    """Run a CALL outside of a transaction block, and return its answer. None: its procedure ends no transaction."""
     services, statement = held.services, request.statement
     if statement is None or not statement.calls_procedure:
         return None
-    if not await services.catalog.has_commits_in_procedures(held):
+    if statement.functions.isdisjoint(await services.catalog.committing_procedures(held)):
         return None
+    await suspend_idle(held)
     services.commits.begin()
     try:
         (answer,) = await ask_unblocked(held, request.data, bulk=True)

@@ -24,7 +24,7 @@ from local_dsql.engine.row_changes import NO_CHANGES
 from local_dsql.engine.suspend import suspend, tables_of
 from local_dsql.engine.table_shapes import LOCK_CLAUSES
 from local_dsql.engine.transaction import GUARD
-from local_dsql.engine.unblock import run_unblocked
+from local_dsql.engine.unblock import let_waiters_first, run_unblocked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,9 +68,10 @@ async def resume(held: HeldSession, *, to_commit: bool = False) -> None:
 
 
 async def step_aside(held: HeldSession, fields: Mapping[str, str]) -> None:
-    """Suspend a transaction whose statement was stopped under its guard, and let the others of a deadlock end first."""
+    """Suspend a transaction whose statement was stopped under its guard, and let the others end first."""
     await held.ask(savepoints.TO_GUARD)
     await suspend(held)
+    await let_waiters_first(held)
     await let_others_first(held, fields)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.suspend import tables_of
-from local_dsql.write_ahead_log.changes import net_changes
 from local_dsql.write_ahead_log.operations import OperationKind
 
 if TYPE_CHECKING:
@@ -35,8 +34,8 @@ async def count_rows(held: HeldSession, request: Request, answer: Response) -> b
         return False
     own = await held.services.log.operations(held.backend.pid)
     recent = [each for each in own.since(transaction.checked).operations if each.kind in CHANGING]
-    known = await tables_of(held, net_changes(recent)) if recent else {}
-    files = {each.file for each in recent} & known.keys()
+    # Not those of the net changes: rows that a body has made and deleted again count, too.
+    files = await tables_of(held, {each.file for each in recent})
     transaction.rows += max(0, sum(each.file in files for each in recent) - transaction.uncounted)
     return True
 

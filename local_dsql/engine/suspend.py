@@ -13,12 +13,11 @@ from local_dsql.engine.row_changes import NO_CHANGES, CapturedTable, RowChanges
 from local_dsql.write_ahead_log.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
 
     from local_dsql.engine.commands import Cell, Result
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import Table
-    from local_dsql.write_ahead_log.changes import TableChanges
     from local_dsql.write_ahead_log.operations import Place
 
 _log = logging.getLogger(__name__)
@@ -106,12 +105,12 @@ async def _capture(held: HeldSession, queries: list[Command]) -> tuple[RowChange
     return captured, found
 
 
-async def tables_of(held: HeldSession, changes: Mapping[int, TableChanges]) -> dict[int, Table]:
+async def tables_of(held: HeldSession, files: Collection[int]) -> dict[int, Table]:
     """Return the tables of clients among the files with changes. Other files belong to large values and the catalog."""
-    if not changes:
+    if not files:
         return {}
     keep = not held.transaction.changes_catalog
-    return await held.services.catalog.tables(held, changes, keep=keep)
+    return await held.services.catalog.tables(held, files, keep=keep)
 
 
 async def locked_relations(held: HeldSession) -> set[int]:

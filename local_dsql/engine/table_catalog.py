@@ -51,12 +51,14 @@ class CatalogChange(NamedTuple):
 
 class HiddenWrites(NamedTuple):
     """Causes of changes and locks that no text of a statement shows: foreign keys with actions, functions, locking
-    views. `by_commits`: procedures that may COMMIT."""
+    views. `handles_errors`: a function or procedure has a handler. `committing`: names, in lower case, of procedures
+    that may COMMIT, by themselves or by CALL."""
 
-    by_keys: bool = False
-    by_functions: bool = False
-    by_views: bool = False
-    by_commits: bool = False
+    by_keys: bool
+    by_functions: bool
+    by_views: bool
+    handles_errors: bool
+    committing: frozenset[str]
 
     @property
     def of_reads(self) -> bool:
@@ -177,16 +179,27 @@ class TableCatalog:
         """Return whether a statement that only reads by its text may change or lock rows."""
         return (await self._read_hidden_writes(session, keep=keep)).of_reads
 
-    async def has_commits_in_procedures(self, session: CommandRunner) -> bool:
-        """Return whether a procedure of a client may end transactions."""
-        return (await self._read_hidden_writes(session, keep=True)).by_commits
+    async def committing_procedures(self, session: CommandRunner) -> frozenset[str]:
+        """Return the names of the procedures of clients that may end transactions, as in `HiddenWrites`."""
+        return (await self._read_hidden_writes(session, keep=True)).committing
+
+    async def functions_handle_errors(self, session: CommandRunner, *, keep: bool = True) -> bool:
+        """Return whether a function or a procedure of a client has a handler."""
+        return (await self._read_hidden_writes(session, keep=keep)).handles_errors
 
     async def _read_hidden_writes(self, session: CommandRunner, *, keep: bool) -> HiddenWrites:
         if self._hidden_writes is not None and keep:
             return self._hidden_writes
         version = self.version
         (row,) = (await _checked(session, [_HIDDEN_WRITES]))[0].rows
-        found = HiddenWrites(*map(read_bool, row))
+        keys, functions, views, handlers, committing = row
+        found = HiddenWrites(
+            read_bool(keys),
+            read_bool(functions),
+            read_bool(views),
+            read_bool(handlers),
+            frozenset(read_text_array(committing)),
+        )
         if keep and version == self.version:
             self._hidden_writes = found
             self.reads_are_known_not_to_write = not found.of_reads

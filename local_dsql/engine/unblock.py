@@ -21,7 +21,8 @@ PostgreSQL breaks deadlocks of running statements (`deadlock_timeout`).
 
 A statement may wait for a suspended transaction. It began to wait for a subtransaction that has been released since (an
 EXCEPTION block of PL/pgSQL), and PostgreSQL then waits for the whole transaction. The engine cancels that statement and
-runs it again.
+runs it again. The holder of a preempted statement does so itself, before it resumes its transaction and takes the row
+once more (`let_waiters_first`).
 """
 
 from __future__ import annotations
@@ -67,6 +68,10 @@ _BLOCKERS = (
     "SELECT blocker, activity.wait_event_type = 'Lock'"
     " FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids({pid})) blocker,"
     " pg_catalog.pg_stat_get_activity(blocker) activity"
+)
+_WAITERS = (
+    "SELECT DISTINCT pid FROM pg_catalog.pg_locks WHERE NOT granted AND pid <> {pid}"
+    " AND {pid} = ANY (pg_catalog.pg_blocking_pids(pid))"
 )
 _CANCEL = "SELECT pg_catalog.pg_cancel_backend({pid})"
 
@@ -132,8 +137,7 @@ class Watch:
             other.backend.drain()
             since = self._blocked_since.setdefault(pid, time.monotonic())
             if _can_preempt(other) and time.monotonic() - since > _PATIENCE:
-                other.preemptions += 1
-                other.cancelling = other.services.run_in_background(_cancel(other))
+                _restart(other)
             return
         try:
             if held.session.transaction is not None and held.session.transaction.suspended is not None:
@@ -157,10 +161,8 @@ class Watch:
 
     def _restart(self, pid: int) -> None:
         """Cancel the watched statement if it waited for the same suspended transaction at the last question, too."""
-        session = self._session
-        if pid in self._suspended and session.cancelling is None and not self.is_over():
-            session.preemptions += 1
-            session.cancelling = session.services.run_in_background(_cancel(session))
+        if pid in self._suspended and not self.is_over():
+            _restart(self._session)
         self._suspended.add(pid)
 
 
@@ -169,8 +171,47 @@ def _can_preempt(other: EngineSession) -> bool:
     return other.interruptible and other.cancelling is None and other.preemptions < _MOST_PREEMPTIONS
 
 
+def _restart(session: EngineSession) -> None:
+    """Cancel the running statement of a session, which then runs it again."""
+    if session.cancelling is None:
+        session.preemptions += 1
+        session.cancelling = session.services.run_in_background(_cancel(session))
+
+
 async def _cancel(other: EngineSession) -> None:
     await other.services.control.rows(_CANCEL.format(pid=other.backend.pid))
+
+
+async def let_waiters_first(held: HeldSession) -> None:
+    """Restart the statements that still wait for a transaction just suspended, and wait a moment until they have ended.
+
+    One that takes longer can be preempted in its turn.
+    """
+    services, pid = held.services, held.backend.pid
+    if not services.others_exist(held.session):
+        return
+    waiting = []
+    for (waiter,) in await services.control.rows(_WAITERS.format(pid=pid)):
+        session = services.sessions.get(int(str(waiter)))
+        if session is not None and session.stop_watch is not None:
+            waiting.append((session.backend.lock, session.backend.lock.releases))
+            _restart(session)
+    until = time.monotonic() + _PATIENCE
+    while any(lock.releases == releases for lock, releases in waiting) and time.monotonic() < until:
+        await asyncio.sleep(_TICK)
+
+
+async def suspend_idle(held: HeldSession) -> None:
+    """Suspend the open transactions of all other sessions that are idle at this moment."""
+    for other in list(held.services.sessions.values()):
+        if other is held.session or other.transaction is None or (theirs := other.try_exclusive()) is None:
+            continue
+        try:
+            await suspend(theirs)
+        except ConnectionLost:
+            pass  # PostgreSQL rolls back the transaction of a lost connection
+        finally:
+            theirs.release()
 
 
 def begin_watch(session: EngineSession) -> None:

@@ -57,7 +57,7 @@ class Proxy:
         self.tls = tls
         self.engine = Engine(self._connect, data_directory, limits, suspend_always=suspend_always)
         self._long_texts = LongTexts()
-        self._dynamic_sql = DynamicSql(socket_directory, profile)
+        self._dynamic_sql = DynamicSql(socket_directory, profile, self._long_texts)
         self.jobs = Worker(lambda: self._connect(SUPERUSER), profile)
         self._login_secret = secrets.token_hex(16)
         self._authenticator = authenticator

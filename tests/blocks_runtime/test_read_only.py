@@ -78,6 +78,10 @@ def test_may_write(text: str) -> None:
     ("text", "may"),
     [
         ("CALL p()", True),
+        ("; /* a */ ; CALL p()", True),
+        ("DO $$ BEGIN CALL p(); END $$", True),
+        ("DO 'BEGIN commit; END'", True),
+        ("DO $$ BEGIN UPDATE t SET n = n + 1; END $$", False),
         (" -- x\n/* y */ call app.p({one})", True),
         ("SELECT 'CALL p()'", False),
         ("UPDATE items SET n = 1 -- CALL", False),

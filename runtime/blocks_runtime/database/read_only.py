@@ -62,10 +62,17 @@ def is_read_only(statement: Sql) -> bool:
 
 
 def may_commit_in_parts(statement: Sql) -> bool:
-    """Return whether a statement may commit before it fails: a procedure may. So no error of it is repeated."""
+    """Return whether a statement may commit before it fails: so no error of it is repeated.
+
+    A procedure may, and a DO whose body has the words for it: in PostgreSQL such a body may commit, too.
+    """
     import re
 
-    return re.match(r"\s*call\b", strip_literals("0".join(statement.texts)), re.IGNORECASE) is not None
+    text = "0".join(statement.texts)
+    first = re.match(r"[\s;]*(call|do)\b", strip_literals(text), re.IGNORECASE)
+    if first is None or first[1].lower() == "call":
+        return first is not None
+    return re.search(r"\b(call|commit|rollback)\b", text, re.IGNORECASE) is not None
 
 
 def changes_session(statement: Sql) -> bool:

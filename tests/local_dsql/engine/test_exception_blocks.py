@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +33,11 @@ BEGIN
         RAISE;
     END;
     RETURN (SELECT n FROM t WHERE id = key);
+END $$;
+CREATE FUNCTION add_slowly(key int, by int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM add(key, by);
+    PERFORM pg_sleep(0.5);
 END $$;
 CREATE FUNCTION adopt(child int, parent int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -95,5 +101,23 @@ def test_what_released_blocks_have_changed_conflicts(
         assert reply.seconds < MOST
         await other.ok(*["commit"] * block)
         assert (await one.run("commit")).short == end
+
+    laboratory.run(run())
+
+
+@pytest.mark.parametrize("theirs", ["update t set n = 7 where id = 1", "select add(1, 5)"])
+def test_a_statement_that_has_released_blocks_and_runs_on_is_not_waited_for(
+    laboratory: Laboratory, theirs: str
+) -> None:
+    async def run() -> None:
+        one, other = await prepare(laboratory)
+        await one.ok("begin")
+        slow = asyncio.ensure_future(one.run("select add_slowly(1, 1)"))
+        await asyncio.sleep(0.1)
+        reply = await other.run(theirs)
+        assert not reply.sqlstate, reply
+        assert reply.seconds < MOST
+        assert not (await slow).sqlstate
+        assert (await one.run("commit")).sqlstate == "40001"
 
     laboratory.run(run())

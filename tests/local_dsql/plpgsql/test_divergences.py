@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.local_dsql.plpgsql.conftest import PlpgsqlCluster
 
 SHOWN_BY = {
+    "handled-violations-beside-others": ("handler-of-a-key-made-in-the-same-block-beside-others",),
+    "undone-change-conflicts": ("exception-undoes-a-change-of-a-newer-row",),
     "limit-at-statement-end": ("rows-caught-in-the-loop",),
     "procedure-runs-alone": ("procedure-runs-alone", "rows-per-internal-transaction"),
     "plpgsql-unknown": ("body-ddl", "body-set", "do-commit", "procedure-sql-language", "procedure-alter"),
@@ -53,18 +55,25 @@ def test_keys_are_compared_by_value(admin: psycopg.Connection[Any]) -> None:
     assert [row[0] for row in answers if row] == ["made", "kept", "kept", "made", "kept"]
 
 
-def test_keys_that_cannot_be_taken_apart_are_compared_as_text(admin: psycopg.Connection[Any]) -> None:
-    """Shows `keys-of-handlers-as-text`."""
+def test_keys_that_cannot_be_taken_apart_are_compared_as_text(
+    admin: psycopg.Connection[Any], november: PlpgsqlCluster
+) -> None:
+    """Shows `handled-violations-beside-others`: the handler runs, but the transaction conflicts if others write."""
     admin.execute("CREATE TABLE pairs (k text, l numeric, PRIMARY KEY (k, l))")
     admin.execute(
         "CREATE FUNCTION pair(k text, l numeric) RETURNS text LANGUAGE plpgsql AS $$ BEGIN INSERT INTO pairs VALUES"
         " (k, l); RETURN 'made'; EXCEPTION WHEN unique_violation THEN RETURN 'kept'; END $$"
     )
     try:
-        made = [admin.execute("SELECT pair('a, b', %s)", (value,)).fetchone() for value in (1, 1)]
-        assert made == [("made",), ("kept",)]
-        with pytest.raises(psycopg.errors.UniqueViolation):
-            admin.execute("SELECT pair('a, b', 1.0)")
+        made = [admin.execute("SELECT pair('a, b', %s)", (value,)).fetchone() for value in (1, 1, "1.0")]
+        assert made == [("made",), ("kept",), ("kept",)]
+        with november.connect(autocommit=False) as me:
+            me.execute("SELECT count(*) FROM pairs")
+            admin.execute("INSERT INTO kept VALUES (1, 1, 'a')")
+            assert me.execute("SELECT pair('a, b', 1.0)").fetchone() == ("kept",)
+            me.execute("UPDATE pairs SET l = 2")
+            with pytest.raises(psycopg.errors.SerializationFailure):
+                me.commit()
     finally:
         admin.execute("DROP FUNCTION pair")
         admin.execute("DROP TABLE pairs")
