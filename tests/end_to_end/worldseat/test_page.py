@@ -163,6 +163,7 @@ def test_a_region_is_stopped_and_started(visit: Visit) -> None:
 
 
 def test_a_burst_goes_on_while_a_region_stops(visit: Visit) -> None:
+    reset(visit)
     visit.page.check("#stop")
     run_burst(visit.page, 48)
     visit.shows("Aurora DSQL", sold=1, oversold=0, lost=0)
