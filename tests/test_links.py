@@ -66,7 +66,7 @@ def test_named_files_exist(page: Path) -> None:
 
 
 NOT_IN_THE_REPOSITORY = {
-    *("cdk.out/", "tests/support/"),
+    *("cdk.out/", "tests/support/", "build/release/"),
     # The folders of the second block.
     *("blocks/table/", "runtime/blocks_runtime/table/"),
 }

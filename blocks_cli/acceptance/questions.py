@@ -6,6 +6,7 @@ database answers, so no answer is written here.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from local_dsql.conformance.cases import Refusal, Result
 from local_dsql.conformance.session import retry_on_catalog_change
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from blocks_cli.acceptance.check import Subject
     from local_dsql.conformance.cases import Answer
     from local_dsql.conformance.session import ClusterUnderTest, LibpqSession
@@ -27,11 +30,17 @@ ROLE = "blocks_acceptance"
 """The database role of the questions about roles."""
 
 
+class Beside(str):
+    """A statement of a second session, in autocommit; its answer is not compared."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """Statements to compare, after statements that prepare them.
 
-    `ACCOUNT` in a statement is the account. The search path is `SCHEMA`.
+    `ACCOUNT` in a statement is the account. The search path is `SCHEMA`; statements of the second session name it.
     """
 
     id: str
@@ -57,12 +66,20 @@ class Question:
             session.run(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
             for statement in (f"CREATE SCHEMA {SCHEMA}", f"SET search_path TO {SCHEMA}", *self.given):
                 session.prepare(statement)
-            return "; ".join(_ask(session, each.replace("ACCOUNT", account)) for each in self.asked)
+            return "; ".join(self._answers(cluster, session, account))
         finally:
             session.run("ROLLBACK")
             for statement in (f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE", *self.dropped):
                 retry_on_catalog_change(partial(session.run, statement))
             session.close()
+
+    def _answers(self, cluster: ClusterUnderTest, session: LibpqSession, account: str) -> Iterator[str]:
+        for statement in self.asked:
+            if isinstance(statement, Beside):
+                with contextlib.closing(cluster.connect()) as other:
+                    other.prepare(statement)
+            else:
+                yield _ask(session, statement.replace("ACCOUNT", account))
 
 
 def _ask(session: LibpqSession, statement: str) -> str:
@@ -203,6 +220,27 @@ QUESTIONS = (
         ),
         given=(_T,),
         settles=("limit-at-statement-end",),
+    ),
+    Question(
+        "undone-change",
+        "whether a change that a block has undone is compared at COMMIT",
+        (
+            "BEGIN",
+            "SELECT v FROM t WHERE id = 2",
+            Beside(f"UPDATE {SCHEMA}.t SET v = 'of another' WHERE id = 1"),
+            _CALL,
+            "UPDATE t SET v = 'last' WHERE id = 2",
+            "COMMIT",
+        ),
+        given=(
+            _T,
+            "INSERT INTO t VALUES (1, 'a'), (2, 'b')",
+            _function(
+                "BEGIN BEGIN UPDATE t SET v = 'undone' WHERE id = 1; RAISE EXCEPTION 'undo'; "
+                "EXCEPTION WHEN OTHERS THEN NULL; END; RETURN 1; END"
+            ),
+        ),
+        settles=("undone-change-conflicts",),
     ),
     Question("set-role", "SET ROLE and SET SESSION CHARACTERISTICS", (
         "SET ROLE none", "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",

@@ -133,7 +133,7 @@ class EngineSession:
         losses: number of conflicts that it has lost in a row (`turns`).
         lost_to: the winners of its last conflicts, for each of them (`turns`).
         takes_turns: number of its next transactions that take turns with those of other sessions (`turns`).
-        decided: when it has last lost a conflict or committed (time.monotonic; `turns`).
+        decided: time of its last lost conflict or COMMIT (time.monotonic; `turns`).
         answered: answer of PostgreSQL to a statement that an exchange has sent. The lock is held for the one that
             executes the statement from there on.
         label: role, Region and PostgreSQL's process number, for the logs.

@@ -54,7 +54,7 @@ class Participant(Protocol):
     losses: int
     takes_turns: int
     decided: float
-    """When it has last lost a conflict or committed, by time.monotonic."""
+    """Time of its last lost conflict or COMMIT, by time.monotonic."""
 
     @property
     def lost_to(self) -> deque[frozenset[Participant]]:

@@ -53,6 +53,7 @@ SMOKES = (
     Smoke("aws", PROGRAMS / "aws.py", served=True),
     Smoke("parquet", PROGRAMS / "parquet.py"),
     Smoke("sqlalchemy", PROGRAMS / "sqlalchemy_engine.py", served=True),
+    Smoke("docs", PROGRAMS / "docs.py"),
     Smoke("otel", PROGRAMS / "otel.py", served=True),
     Smoke(EVERY_EXTRA, PROGRAMS / "whole.py"),
 )

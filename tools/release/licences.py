@@ -43,6 +43,10 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
     "axe-core": ("MPL-2.0", "tests: checks the accessibility of a page; unchanged"),
     "certifi": ("MPL-2.0", "tests: a list of certificate authorities, unchanged"),
     "hypothesis": ("MPL-2.0", "tests: generates cases; unchanged"),
+    "docutils": (
+        "LicenseRef-public-domain AND BSD-2-Clause AND Python-2.0 AND GPL-3.0-or-later",
+        "Sphinx imports it; the files under the GPL are for Emacs; unchanged",
+    ),
     "pathspec": ("MPL-2.0", "development: hatchling and mypy import it; unchanged"),
 }
 """Packages with conditions on changes of their own files: licence, and the reason why they are used."""
@@ -105,6 +109,8 @@ def expression(name: str) -> str:
         known = {NAMES.get(each.lower(), each) for each in names}
         if known and all(spdx(each) for each in known):
             return " OR ".join(sorted(known))
+    if name in EXCEPTIONS:  # metadata without an expression cannot say which files have which licence
+        return EXCEPTIONS[name][0]
     raise UnknownLicenceError(
         f"{name}: its licence is unknown: the metadata says {named + classified or 'nothing'}; "
         "read its LICENSE file and add the name to NAMES in tools/release/licences.py"

@@ -13,6 +13,7 @@ from blocks_cli.acceptance.stack import NAME, Place
 from blocks_cli.commands import acceptance as module
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import INTERRUPTED, ExitCode
+from blocks_cli.main import cli
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,8 @@ class Stack:
 
 def run(stack: Stack, *arguments: str, answer: str | None = None, monkeypatch: pytest.MonkeyPatch) -> Result:
     monkeypatch.setattr(module, "_stack", lambda *_: stack)
-    return CliRunner().invoke(module.acceptance, arguments, input=answer, standalone_mode=False)
+    # Through the group: click keeps the first --help that a command object has been asked for.
+    return CliRunner().invoke(cli, ["acceptance", *arguments], input=answer, standalone_mode=False)
 
 
 @pytest.mark.parametrize("answer", [None, "n\n"])
