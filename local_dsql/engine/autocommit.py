@@ -115,7 +115,7 @@ def _may_be_large(held: HeldSession, request: Request) -> bool:
     statement = request.statement
     if statement is None:
         return False
-    return statement.takes_rows or (statement.text == held.session.counted and statement.text != "")
+    return statement.takes_rows or held.session.has_many_rows(statement.text)
 
 
 async def _run_checked(held: HeldSession, body: bytes) -> _Run:
@@ -180,8 +180,8 @@ async def _run_counted(held: HeldSession, request: Request, body: bytes) -> _Run
     if not is_small(services.limits, rows) and await _may_be_too_large(held):
         await held.ask(_FAIL)
         return _OTHERWISE
-    statement, large = request.statement, rows * _MANY > services.limits.rows
-    session.counted = statement.text if statement is not None and large else ""
+    if request.statement is not None:
+        session.note_rows(request.statement.text, many=rows * _MANY > services.limits.rows)
     return await _end(held, answer)
 
 

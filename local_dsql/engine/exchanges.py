@@ -97,7 +97,7 @@ class AutocommitWrite:
         return (
             session.prepared
             and not may_bring_large_values(statement, size)
-            and statement.text != session.counted
+            and not session.has_many_rows(statement.text)
             and not services.injector.is_armed
         )
 

@@ -42,6 +42,8 @@ _log = logging.getLogger(__name__)
 
 _UTF8 = "UTF8"
 _SET_UTF8 = Command("SET LOCAL client_encoding = 'UTF8'")
+_MOST_COUNTED = 16
+"""Number of statements that a session is known to change many rows with; of their texts it keeps the hash values."""
 
 
 @dataclass(slots=True)
@@ -137,7 +139,6 @@ class EngineSession:
         answered: answer of PostgreSQL to a statement that an exchange has sent. The lock is held for the one that
             executes the statement from there on.
         label: role, Region and PostgreSQL's process number, for the logs.
-        counted: text of the last statement in autocommit whose rows had to be counted before its COMMIT.
         sent: time when its last statement that may be blocked was sent (time.monotonic).
         stop_watch: ends the watch of the running statement (`unblock`), None if it is not watched.
     """
@@ -167,7 +168,7 @@ class EngineSession:
         self.decided = 0.0
         self.lost_to: deque[frozenset[Participant]] = deque(maxlen=LOSSES)
         self.answered: Response | None = None
-        self.counted = ""
+        self._counted: dict[int, None] = {}
         self.sent = 0.0
         self.stop_watch: Callable[[], None] | None = None
         self._released = 0.0
@@ -208,6 +209,21 @@ class EngineSession:
     def idle_for(self, now: float) -> float:
         """Return the seconds from the last use of its backend to `now` (time.monotonic), 0 if it is in use."""
         return 0.0 if self.backend.lock.locked else now - self._released
+
+    def note_rows(self, text: str, *, many: bool) -> None:
+        """Note whether a statement in autocommit has changed many rows: if so, they are counted at once the next time.
+
+        Otherwise each such statement would run twice. A program alternates between few of them.
+        """
+        self._counted.pop(hash(text), None)
+        if many:
+            self._counted[hash(text)] = None
+            if len(self._counted) > _MOST_COUNTED:
+                del self._counted[next(iter(self._counted))]
+
+    def has_many_rows(self, text: str) -> bool:
+        """Return whether a statement in autocommit has changed many rows, as `note_rows` has been told."""
+        return bool(text) and hash(text) in self._counted
 
     def release(self) -> None:
         """Let go of the lock."""

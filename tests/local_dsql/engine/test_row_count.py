@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,3 +51,23 @@ def test_rows_of_an_upsert_that_skips_one(limited: Laboratory, setup: tuple[str,
         assert (await one.run("insert into t values (8, 0)")).sqlstate == ROW_LIMIT.sqlstate
 
     limited.run(run())
+
+
+def test_large_statements_that_alternate_run_once_each(laboratory: Laboratory) -> None:
+    """Each runs twice the first time, because its rows must be counted before its COMMIT; a sequence shows it."""
+
+    async def run() -> list[int]:
+        client = await laboratory.client()
+        await client.ok("create sequence runs", "create table filled(id int, n int, v text)")
+        last = []
+        for _ in range(4):
+            await client.ok(
+                "insert into filled select g, nextval('runs'), repeat('x', 200) from generate_series(1, 2900) g",
+                "update filled set n = nextval('runs')",
+                "delete from filled",
+            )
+            rows = (await client.run("select last_value from runs")).rows
+            last.append(int(str(rows[0][0])))
+        return [after - before for before, after in itertools.pairwise(last)]
+
+    assert laboratory.run(run()) == [2 * 2900] * 3
