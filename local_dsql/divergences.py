@@ -74,7 +74,7 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "A session that has lost three conflicts in a row, and a session that has won all three, begin their next "
         "transactions one after the other: a BEGIN waits up to 1 s for the transactions of others. One loss is enough "
         "once six sessions have lost within a second. A doomed transaction whose statement others have overtaken again "
-        "waits as a BEGIN does. A session that has not committed for 100 ms begins at once.",
+        "waits as a BEGIN does. A session that has not committed for 300 ms begins at once.",
         "Of sessions that change one row at the same time all but one lose, and on one machine their work slows the "
         "winner down.",
         "Transactions that are run again fail less often here; use fault injection for more conflicts.",

@@ -15,7 +15,7 @@ processor from the transactions that can commit.
 
 A turn is over early if its session does nothing for 15 ms, or has it for 200 ms. No session waits longer than 1 s.
 
-A session that has neither lost nor committed for 100 ms takes no turns any more: a new burst of transactions conflicts
+A session that has neither lost nor committed for 300 ms takes no turns any more: a new burst of transactions conflicts
 again, as on a cluster.
 """
 
@@ -35,8 +35,9 @@ MANY, _RECENTLY = 6, 1.0
 """Number of sessions that lose conflicts within so many seconds, from which on one loss is enough."""
 TRANSACTIONS = 48
 """Number of transactions for which it takes turns then. More would hide from tests what happens without turns."""
-PAUSE = 0.100
-"""Seconds after its last COMMIT from which on a session takes no turns, until it loses again."""
+PAUSE = 0.300
+"""Seconds after its last COMMIT or conflict from which on a session takes no turns, until it loses again. The runtime
+waits up to 0.25 s before it runs a transaction again."""
 _ROUND = 0.005
 """Seconds between looks at the session whose turn it is."""
 _IDLE = 0.015
