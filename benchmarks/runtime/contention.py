@@ -11,6 +11,7 @@ import psycopg
 
 from benchmarks.harness import Measured, measured
 from blocks_runtime import DistributedDatabase, sql
+from local_dsql.engine.turns import PAUSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,7 @@ def contention(database: BenchmarkDatabase) -> list[Measured]:
         seen: dict[str, list[tuple[int, float]]] = {name: [] for name in contenders}
         for _ in range(ROUNDS):
             for name, add in contenders.items():
+                time.sleep(1.2 * PAUSE)  # no session takes turns any more because of the contender before
                 seen[name].append(_all_at_once(add))
     title = f"contention, {THREADS} threads increment one row, "
     return [
