@@ -98,3 +98,15 @@ def test_the_project_works_as_it_is(tmp_path: Path, capfd: pytest.CaptureFixture
     assert json.loads(run(*blocks, "invoke", "Orders", "--event", json.dumps(event)))["statusCode"] == 201
     assert '\\"item\\": \\"tea\\"' in run(*blocks, "invoke", "Orders")
     run(*blocks, "destroy", "--local", "--purge")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attempt", range(8))
+def test_the_first_run_of_two_workers_waits_for_no_timeout(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], attempt: int
+) -> None:
+    """One first run of many was once seen to take a minute, as long as a login may take, with 2 s of work."""
+    init(capfd, "shop")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2"]
+    done = subprocess.run(command, cwd=tmp_path / "shop", capture_output=True, text=True, timeout=45)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
