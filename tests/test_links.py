@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from blocks_cli.explanations.explanation import anchor_of
+
 ROOT = Path(__file__).parents[1]
 README, ARCHITECTURE, CONTRIBUTING = (
     ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
@@ -24,10 +26,10 @@ _PATH = re.compile(r"`((?:\w+/)+[\w.-]*|\w+\.(?:toml|md))`")
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the names of a page's headings, as GitHub makes them."""
+    """Return the names of a page's headings."""
     without_code = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
     headings = re.findall(r"^#+ (.+)$", without_code, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {anchor_of(heading) for heading in headings}
 
 
 @by_page

@@ -18,10 +18,9 @@ from local_dsql.engine.error_causes import may_handle_errors
 from local_dsql.engine.errors import (
     CONFLICT,
     ROW_LIMIT,
-    SERIALIZATION_FAILURE,
     VIOLATIONS,
     EngineError,
-    is_raised,
+    is_serialization_failure,
 )
 from local_dsql.engine.log_distance import Failure
 from local_dsql.engine.requests import FORGET_UNNAMED, as_autocommit, strip_surplus
@@ -94,7 +93,7 @@ async def execute_autocommit(held: HeldSession, request: Request) -> Answer | No
             error = answer.error
             if error is None:
                 return succeeded(strip_surplus(answer, surplus))
-            conflicts = error["C"] == SERIALIZATION_FAILURE and not is_raised(error)
+            conflicts = is_serialization_failure(error)
             if not conflicts and not session.was_interrupted(error, preemptions):
                 if error["C"] in VIOLATIONS and await may_handle_errors(held, request):
                     return None

@@ -26,6 +26,7 @@ from local_dsql.engine.errors import (
     Interrupted,
     is_interruption,
     is_raised,
+    is_serialization_failure,
 )
 from local_dsql.engine.newer_rows import newer_changes
 from local_dsql.engine.powers import write_rows
@@ -120,7 +121,7 @@ async def _run(held: HeldSession, request: Request, course: _Course) -> Answer |
             return None
         assert course.violated is not None
         return real(strip_surplus(course.violated, request.surplus), finding)
-    if error["C"] == SERIALIZATION_FAILURE and not is_raised(error):
+    if is_serialization_failure(error):
         raise Interrupted(error)
     await held.ask(savepoints.TO_GUARD)
     if is_raised(error):

@@ -70,6 +70,11 @@ def is_raised(fields: Mapping[str, str]) -> bool:
     return fields.get("R") == _RAISED
 
 
+def is_serialization_failure(fields: Mapping[str, str]) -> bool:
+    """Return whether PostgreSQL itself reports a conflict of rows, not a function that raises the same SQLSTATE."""
+    return fields["C"] == SERIALIZATION_FAILURE and not is_raised(fields)
+
+
 def is_of_locks(fields: Mapping[str, str]) -> bool:
     """Return whether an error comes from locks of PostgreSQL alone, which no client knows of: a deadlock, or a race.
 

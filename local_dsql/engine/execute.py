@@ -33,6 +33,7 @@ from local_dsql.engine.errors import (
     EngineError,
     Interrupted,
     is_raised,
+    is_serialization_failure,
     lost,
     too_old,
 )
@@ -248,7 +249,7 @@ async def _handled(held: HeldSession, request: Request, error: Mapping[str, str]
     others = await others_have_made_rows(held)
     if others and again is not None and again["C"] in VIOLATIONS:
         return None
-    conflicts = again is not None and again["C"] == SERIALIZATION_FAILURE and not is_raised(again)
+    conflicts = again is not None and is_serialization_failure(again)
     if others or conflicts:  # a handler may have run for a row of others
         await held.ask(savepoints.TO_GUARD)
         return await _doom(held, request)

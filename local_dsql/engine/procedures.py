@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_dsql.engine.answers import Finding, real, refused, succeeded
-from local_dsql.engine.errors import CONFLICT, SERIALIZATION_FAILURE, is_interruption, is_raised
+from local_dsql.engine.errors import CONFLICT, is_interruption, is_serialization_failure
 from local_dsql.engine.unblock import ask_unblocked, suspend_idle
 from local_dsql.wire import messages
 
@@ -35,6 +35,6 @@ async def call_alone(held: HeldSession, request: Request) -> Answer | None:
         services.commits.finish()
     if (error := answer.error) is None:
         return succeeded(answer)
-    if (error["C"] == SERIALIZATION_FAILURE and not is_raised(error)) or is_interruption(error):
+    if is_serialization_failure(error) or is_interruption(error):
         return refused(CONFLICT, messages.IDLE)
     return real(answer, Finding.AUTOCOMMIT)

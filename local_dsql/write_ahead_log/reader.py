@@ -124,8 +124,8 @@ class LogReader:
         """Continue at a later position and forget every transaction, open or committed.
 
         Afterwards the reader must not be asked about transactions that have written before that position. There are
-        none if no transaction had a number (pg_stat_activity.backend_xid) after the position was read. A snapshot is
-        not enough: it does not name a running transaction that is newer than all that have ended.
+        none once all transactions have ended that had a number (pg_stat_activity.backend_xid) after the position was
+        read. A snapshot is not enough: it does not name a running transaction that is newer than all that have ended.
         """
         if to <= self._position:
             return
