@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from benchmarks import bare_proxy, pglite
+from benchmarks import bare_proxy, pgbouncer, pglite
 from benchmarks.harness import Measured, compare, measured, pin, present, speeds
 from dsql_dialect.profiles import NEWEST
 from local_dsql import LocalCluster
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Connection = psycopg.Connection[tuple[object, ...]]
 OURS, DIRECT, PGLITE = "local DSQL", "PostgreSQL, unix socket", "PGlite, socket server"
+PGBOUNCER = "PgBouncer, TLS"
 ROWS, BATCH = 100_000, 2_500
 CLIENTS, SECONDS = 4, 10
 TPCB = """\\set aid random(1, 100000)
@@ -115,6 +116,13 @@ def measure() -> Iterator[list[Measured]]:
             OURS: connect(cluster.dsn()),
             DIRECT: connect(stack.enter_context(bare_proxy.plain_postgres())),
         }
+        if pgbouncer.available():
+            info = connections[DIRECT].info
+            encrypted, _ = stack.enter_context(pgbouncer.running(info.host, info.port, info.user))
+            pooled = connect(encrypted)
+        else:
+            print("PgBouncer is left out: it is not on PATH")
+            pooled = None
         if pglite.available():
             connections[PGLITE] = connect(stack.enter_context(pglite.running()))
         else:
@@ -124,8 +132,10 @@ def measure() -> Iterator[list[Measured]]:
             connection.execute("INSERT INTO bench SELECT g, 0 FROM generate_series(1, 1000) g")
         for title, work, baseline, bar in WORK:
             if baseline in connections:
-                pair = {name: work(connections[name]) for name in (baseline, OURS)}
-                yield speeds(title, compare(pair), baseline=baseline, bars={OURS: bar})
+                contenders = {name: work(connections[name]) for name in (baseline, OURS)}
+                if pooled is not None and baseline == DIRECT:
+                    contenders[PGBOUNCER] = work(pooled)
+                yield speeds(title, compare(contenders), baseline=baseline, bars={OURS: bar})
         yield tpcb(cluster)
 
 

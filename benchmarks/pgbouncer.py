@@ -1,0 +1,93 @@
+"""PgBouncer in front of a PostgreSQL: what a proxy written in C costs that only passes messages on.
+
+It pools sessions, like the local DSQL, so prepared statements and transactions stay with one backend.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local_dsql.access import ClusterName, new_identifier
+from local_dsql.postgres import choose_account
+from local_dsql.tls import CertificateStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PATIENCE = 10
+"""Seconds to wait for its first answer."""
+_SETTINGS = """[databases]
+postgres = host={sockets} port={server_port} user={user} dbname=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = session
+client_tls_sslmode = allow
+client_tls_cert_file = {certificate}
+client_tls_key_file = {key}
+ignore_startup_parameters = extra_float_digits
+logfile = {folder}/log
+"""
+
+
+def available() -> bool:
+    """Return whether PgBouncer is on PATH."""
+    return shutil.which("pgbouncer") is not None
+
+
+@contextmanager
+def running(sockets: str, server_port: int, user: str) -> Iterator[tuple[str, str]]:
+    """Run it in front of the PostgreSQL with this socket; yield what libpq connects with, over TLS and in plain text."""
+    with tempfile.TemporaryDirectory(prefix="pgbouncer-") as name:
+        folder = Path(name)
+        certificates = CertificateStore(folder, folder / "ca.pem", ClusterName(new_identifier()).identifier)
+        certificates.ensure(["localhost"])
+        port = _free_port()
+        settings = folder / "pgbouncer.ini"
+        settings.write_text(
+            _SETTINGS.format(
+                sockets=sockets,
+                server_port=server_port,
+                user=user,
+                port=port,
+                certificate=certificates.server_certificate,
+                key=certificates.server_key,
+                folder=folder,
+            )
+        )
+        account = choose_account()  # it refuses to run as root, like PostgreSQL
+        with subprocess.Popen(["pgbouncer", "-q", settings], preexec_fn=account.enter) as process:
+            try:
+                _wait(port)
+                common = f"host=localhost hostaddr=127.0.0.1 port={port} user={user} dbname=postgres"
+                encrypted = f"{common} sslmode=verify-full sslrootcert={certificates.authority_file}"
+                yield encrypted, f"{common} sslmode=disable"
+            finally:
+                process.terminate()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _wait(port: int) -> None:
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
