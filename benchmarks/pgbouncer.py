@@ -46,7 +46,7 @@ def available() -> bool:
 
 @contextmanager
 def running(sockets: str, server_port: int, user: str) -> Iterator[tuple[str, str]]:
-    """Run it in front of the PostgreSQL with this socket; yield what libpq connects with, over TLS and in plain text."""
+    """Run it in front of the PostgreSQL with this socket; yield its connection strings: over TLS, in plain text."""
     with tempfile.TemporaryDirectory(prefix="pgbouncer-") as name:
         folder = Path(name)
         certificates = CertificateStore(folder, folder / "ca.pem", ClusterName(new_identifier()).identifier)

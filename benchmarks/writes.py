@@ -1,7 +1,8 @@
 """Writes to the local database, against PostgreSQL without its proxy and against PGlite, in one run.
 
-`python -m benchmarks.writes` needs Node for PGlite, and leaves it out where there is none. The last figure is pgbench's
-TPC-B script with four clients beside 100,000 rows.
+`python -m benchmarks.writes` needs Node for PGlite, and leaves it out where there is none. An emulator of DSQL that
+runs already is compared, too, if `BENCH_PEER` names it, as `name=conninfo`: those that run in Docker cannot be started
+here. The last figure is pgbench's TPC-B script with four clients beside 100,000 rows.
 """
 
 from __future__ import annotations
@@ -100,6 +101,12 @@ WORK = (
 )
 
 
+def peer() -> tuple[str, str] | None:
+    """Return the name of the emulator in `BENCH_PEER`, and what libpq connects with; None if there is none."""
+    name, _, conninfo = os.environ.get("BENCH_PEER", "").partition("=")
+    return (name, conninfo) if conninfo else None
+
+
 def measure() -> Iterator[list[Measured]]:
     """Yield every ratio, and the transactions a second."""
     pin()
@@ -116,6 +123,9 @@ def measure() -> Iterator[list[Measured]]:
             OURS: connect(cluster.dsn()),
             DIRECT: connect(stack.enter_context(bare_proxy.plain_postgres())),
         }
+        other = peer()
+        if other is not None:
+            connections[other[0]] = connect(other[1])
         if pgbouncer.available():
             info = connections[DIRECT].info
             encrypted, _ = stack.enter_context(pgbouncer.running(info.host, info.port, info.user))
@@ -128,14 +138,16 @@ def measure() -> Iterator[list[Measured]]:
         else:
             print("no Node here: PGlite is left out")
         for connection in connections.values():
+            connection.execute("DROP TABLE IF EXISTS bench")
             connection.execute("CREATE TABLE bench (id int PRIMARY KEY, balance int)")
             connection.execute("INSERT INTO bench SELECT g, 0 FROM generate_series(1, 1000) g")
-        for title, work, baseline, bar in WORK:
+        of_peer = [(title, work, other[0], None) for title, work, _, _ in WORK[-3:]] if other else []
+        for title, work, baseline, bar in (*WORK, *of_peer):
             if baseline in connections:
                 contenders = {name: work(connections[name]) for name in (baseline, OURS)}
                 if pooled is not None and baseline == DIRECT:
                     contenders[PGBOUNCER] = work(pooled)
-                yield speeds(title, compare(contenders), baseline=baseline, bars={OURS: bar})
+                yield speeds(title, compare(contenders), baseline=baseline, bars={OURS: bar} if bar else {})
         yield tpcb(cluster)
 
 
