@@ -85,7 +85,7 @@ def postgres_in(folder: Path) -> Iterator[Postgres]:
     account = choose_account()
     binaries = account.binaries(find_binaries(), folder / "postgres")
     data = DataDirectory(folder / "data")
-    data.initialise(binaries, account)
+    data.create(binaries, account)
     sockets = folder / "sockets"
     sockets.mkdir()
     account.own(sockets)

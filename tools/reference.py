@@ -140,7 +140,11 @@ _VARIABLES = {
         ),
     ),
     "Of commands and local services": (
-        ("BLOCKS_CACHE_DIR", "folder of downloaded wheels; else `blocks-dsql` in `~/.cache`", "synth"),
+        (
+            "BLOCKS_CACHE_DIR",
+            "folder of downloaded wheels and of an empty data directory; else `blocks-dsql` in `~/.cache`",
+            "synth, local database",
+        ),
         (
             "BLOCKS_SUSPEND_ALWAYS",
             "`1`: suspend each open transaction after each statement, for tests",

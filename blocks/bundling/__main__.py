@@ -6,10 +6,11 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from blocks.bundling import cache, lock, wheelhouse
+from blocks.bundling import lock, wheelhouse
 from blocks.bundling.errors import BundlingError
 from blocks.bundling.relock import relock
 from blocks.bundling.target import PYTHONS, Target, every_target
+from blocks_settings.cache_folder import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,7 @@ def _prefetch(options: argparse.Namespace) -> None:
     for target in _targets(options.python, options.arch):
         for group in lock.groups():
             wheelhouse.fetch(lock.wheels(group, target), target)
-        print(f"{target}: in {cache.folder()}")
+        print(f"{target}: in {cache_folder()}")
 
 
 def _lock(options: argparse.Namespace) -> None:

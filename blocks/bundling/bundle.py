@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from blocks.bundling import cache
 from blocks.bundling.parts import digest_of_files, digest_of_texts
+from blocks_settings.cache_folder import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +50,7 @@ def bundle(parts: Sequence[Part]) -> Bundle:
         BundlingError: a wheel is not in the cache and cannot be downloaded, or the cache cannot be written.
     """
     digest = digest_of(parts)
-    place = cache.folder() / "bundles" / digest
+    place = cache_folder() / "bundles" / digest
     if not _is_intact(place):
         _build(place, parts)
     # A copied cache may be read-only; unused bundles are not removed from it either.

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks.bundling.errors import BundlingError
+from blocks_settings.cache_folder import VARIABLE, cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-VARIABLE = "BLOCKS_CACHE_DIR"
-
-
-def folder() -> Path:
-    """Return the cache folder: `BLOCKS_CACHE_DIR`, else `blocks-dsql` below XDG_CACHE_HOME or `~/.cache`."""
-    if chosen := os.environ.get(VARIABLE):
-        return Path(chosen).expanduser().resolve()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "blocks-dsql"
+    from pathlib import Path
 
 
 @contextlib.contextmanager
@@ -34,7 +25,7 @@ def in_use() -> Iterator[None]:
         yield
     except OSError as error:
         raise BundlingError(
-            f"the cache folder {folder()} cannot be used",
+            f"the cache folder {cache_folder()} cannot be used",
             str(error),
             f"set {VARIABLE} to a folder that can be written, with room for some 100 MB",
         ) from error

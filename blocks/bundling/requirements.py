@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from blocks.bundling import cache, lock, pip
 from blocks.bundling.errors import BundlingError
+from blocks_settings.cache_folder import cache_folder
 
 if TYPE_CHECKING:
     from blocks.bundling.target import Target
@@ -26,7 +27,7 @@ def installed_requirements(file: Path, target: Target) -> Path:
     """
     constraints = [f"{wheel.project}=={wheel.version}" for wheel in lock.wheels("runtime", target)]
     key = "\0".join((file.read_text(encoding="utf-8"), str(target), *constraints))
-    place = cache.folder() / "requirements" / hashlib.sha256(key.encode()).hexdigest()[:32]
+    place = cache_folder() / "requirements" / hashlib.sha256(key.encode()).hexdigest()[:32]
     if place.is_dir():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from blocks.bundling import cache, pip
 from blocks.bundling.errors import BundlingError
+from blocks_settings.cache_folder import VARIABLE, cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ def fetch(wheels: Sequence[Wheel], target: Target) -> tuple[Path, ...]:
 
 
 def _place(wheel: Wheel) -> Path:
-    return cache.folder() / "wheels" / wheel.sha256 / wheel.file
+    return cache_folder() / "wheels" / wheel.sha256 / wheel.file
 
 
 def _is_intact(wheel: Wheel) -> bool:
@@ -42,7 +43,7 @@ def _is_intact(wheel: Wheel) -> bool:
 
 
 def _download(wheels: Sequence[Wheel], target: Target) -> None:
-    parent = cache.folder() / "wheels"
+    parent = cache_folder() / "wheels"
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="download-", dir=parent) as scratch:
         try:
@@ -66,8 +67,8 @@ def _missing(wheels: Sequence[Wheel], target: Target, why: str) -> BundlingError
     names = ", ".join(wheel.file for wheel in wheels)
     return BundlingError(
         f"missing for {target}: {names}",
-        f"not in the cache {cache.folder()}, and pip could not download it: {why}",
+        f"not in the cache {cache_folder()}, and pip could not download it: {why}",
         "where a package index can be reached, run `python -m blocks.bundling prefetch "
         f"--python {target.python} --arch {target.architecture}`; "
-        f"{cache.VARIABLE} names a cache folder copied from there",
+        f"{VARIABLE} names a cache folder copied from there",
     )

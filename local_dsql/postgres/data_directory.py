@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from local_dsql.errors import PostgresError
 from local_dsql.postgres.account import child_setup
 from local_dsql.postgres.errors import exit_error
+from local_dsql.postgres.kept_directory import KeptDirectory
 from local_dsql.postgres.settings import INITDB_OPTIONS
 
 if TYPE_CHECKING:
@@ -34,6 +35,16 @@ class DataDirectory:
     def lock_file(self) -> Path:
         """`postmaster.pid`, which a killed server leaves behind."""
         return self.path / "postmaster.pid"
+
+    def create(self, binaries: Binaries, account: Account) -> None:
+        """Create the directory from a kept copy, or with `initialise`, and keep a copy of that; errors as there."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        kept = KeptDirectory(binaries)
+        if kept.copy_to(self.path):
+            self.repair(account)
+            return
+        self.initialise(binaries, account)
+        kept.keep(self.path)
 
     def initialise(self, binaries: Binaries, account: Account) -> None:
         """Create the directory with initdb, in about half a second; existing content is removed.

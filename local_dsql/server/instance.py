@@ -50,7 +50,7 @@ class Instance:
         if self._build_record is None or not data.path.exists():
             self._build_record = None
             _forget_former(folder)
-            data.initialise(binaries, account)
+            data.create(binaries, account)
         else:
             self._build_record.check(catalog.scripts(), folder.path)
         try:

@@ -11,8 +11,9 @@ import pytest
 from aws_cdk import aws_lambda as lambda_
 
 from blocks import ConstructError, function_code
-from blocks.bundling import BundlingError, Target, cache
+from blocks.bundling import BundlingError, Target
 from blocks.bundling.requirements import installed_requirements
+from blocks_settings.cache_folder import VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     wheel(folder, "native", "3.0", "cp312-cp312-macosx_11_0_arm64")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
     return folder
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from blocks import DistributedDatabase
-from blocks.bundling import cache
 from blocks.shared.acknowledgments import REASONS
+from blocks_settings.cache_folder import VARIABLE, cache_folder
 from tests.support.every_option import OPTIONS, SPECIAL, build, name_of
 
 pytestmark = pytest.mark.slow
@@ -49,14 +49,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Another process makes them: without network, from wheels alone, with other hashes and another time zone."""
     folder = tmp_path_factory.mktemp("quality")
     (folder / "cache").mkdir()
-    (folder / "cache" / "wheels").symlink_to(cache.folder() / "wheels")
+    (folder / "cache" / "wheels").symlink_to(cache_folder() / "wheels")
     environment = {name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"}
     ran = subprocess.run(
         [sys.executable, "-m", "tests.support.offline", "tests.support.every_option", str(folder)],
         cwd=ROOT,
         env=environment
         | {
-            cache.VARIABLE: str(folder / "cache"),
+            VARIABLE: str(folder / "cache"),
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
             "PYTHONHASHSEED": "7",
             "TZ": "Asia/Tokyo",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[psycopg.Connection]:
     folder = tmp_path_factory.mktemp("pg")
     account, binaries, data = choose_account(), find_binaries(), DataDirectory(folder / "data")
-    data.initialise(binaries, account)
+    data.create(binaries, account)
     sockets = folder / "run"
     sockets.mkdir(mode=0o700)
     account.own(sockets)

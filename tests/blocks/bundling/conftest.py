@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks.bundling import Target, cache, lock, wheelhouse
+from blocks.bundling import Target, lock, wheelhouse
+from blocks_settings.cache_folder import VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,5 +38,5 @@ def index(wheels: Sequence[Wheel], target: Target, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
     return folder

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks.bundling import BundlingError, cache
+from blocks.bundling import BundlingError
 from blocks.bundling import bundle as bundles
 from blocks.bundling.parts import TextPart
+from blocks_settings.cache_folder import VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ class BrokenPart:
 @pytest.fixture(autouse=True)
 def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
-    monkeypatch.setenv(cache.VARIABLE, str(folder))
+    monkeypatch.setenv(VARIABLE, str(folder))
     return folder
 
 
@@ -44,10 +45,10 @@ def test_fails_naming_the_variable_for_an_unusable_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
 ) -> None:
     (tmp_path / "occupied").write_text("", encoding="utf-8")
-    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "occupied" / below))
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "occupied" / below))
     with pytest.raises(BundlingError, match=r"occupied.* cannot be used") as refused:
         bundles.bundle(PARTS)
-    assert cache.VARIABLE in refused.value.remedy
+    assert VARIABLE in refused.value.remedy
 
 
 def zipped(tree: Path) -> bytes:
@@ -63,7 +64,7 @@ def test_the_same_parts_give_the_same_bytes_in_another_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = bundles.bundle(PARTS)
-    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "other"))
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "other"))
     usual = os.umask(0o077)
     try:
         second = bundles.bundle(PARTS)

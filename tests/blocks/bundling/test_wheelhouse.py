@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks.bundling import BundlingError, Target, __main__, cache, wheelhouse
+from blocks_settings.cache_folder import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ def test_a_missing_wheel_is_downloaded_once(index: Path, wheels: Sequence[Wheel]
 
 def test_nothing_but_wheels_stays_in_the_cache(index: Path, wheels: Sequence[Wheel], target: Target) -> None:
     wheelhouse.fetch(wheels, target)
-    left = {path.name for path in (cache.folder() / "wheels").rglob("*") if path.is_file()}
+    left = {path.name for path in (cache_folder() / "wheels").rglob("*") if path.is_file()}
     assert left == {wheel.file for wheel in wheels}
 
 
@@ -47,7 +48,7 @@ def test_fails_naming_wheel_cache_and_command_when_there_is_no_index(
         wheelhouse.fetch(wheels, target)
     said = str(refused.value)
     assert all(wheel.file in said for wheel in wheels)
-    assert str(cache.folder()) in said
+    assert str(cache_folder()) in said
     assert "python -m blocks.bundling prefetch --python 3.13 --arch x86_64" in said
 
 
@@ -65,7 +66,7 @@ def test_fails_for_a_wheel_with_another_hash(index: Path, wheels: Sequence[Wheel
         file.write(b"appended")
     with pytest.raises(BundlingError, match=r"missing for Python 3\.13 on x86_64"):
         wheelhouse.fetch(wheels, target)
-    assert not [path for path in (cache.folder() / "wheels").rglob("*") if path.is_file()]
+    assert not [path for path in (cache_folder() / "wheels").rglob("*") if path.is_file()]
 
 
 def test_prefetch_fails_in_three_parts(
@@ -80,7 +81,7 @@ def test_prefetch_fails_in_three_parts(
 
 def test_prefetch_lists_the_cached_targets(capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["prefetch", "--python", "3.13", "--arch", "amd64"]) == 0
-    assert capsys.readouterr().out == f"Python 3.13 on x86_64: in {cache.folder()}\n"
+    assert capsys.readouterr().out == f"Python 3.13 on x86_64: in {cache_folder()}\n"
 
 
 @pytest.mark.parametrize(
@@ -99,4 +100,4 @@ def test_the_cache_folder(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert str(cache.folder()) == expected
+    assert str(cache_folder()) == expected

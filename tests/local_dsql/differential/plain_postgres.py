@@ -27,7 +27,7 @@ class PlainPostgres:
         account = choose_account()
         binaries = account.binaries(find_binaries(), self._folder / "postgres")
         data = DataDirectory(self._folder / "data")
-        data.initialise(binaries, account)
+        data.create(binaries, account)
         sockets = self._folder / "sockets"
         sockets.mkdir()
         account.own(sockets)

@@ -58,7 +58,7 @@ class Server:
         account = choose_account()
         binaries = account.binaries(find_binaries(), self.folder / "postgres")
         self.data = DataDirectory(self.folder / "data")
-        self.data.initialise(binaries, account)
+        self.data.create(binaries, account)
         self.sockets = self.folder / "sockets"
         self.sockets.mkdir()
         account.own(self.sockets)

@@ -56,7 +56,7 @@ class Cluster:
         account = choose_account()
         binaries = account.binaries(find_binaries(), self.folder / "postgres")
         data = DataDirectory(self.folder / "data")
-        data.initialise(binaries, account)
+        data.create(binaries, account)
         self.sockets = self.folder / "sockets"
         self.sockets.mkdir()
         account.own(self.sockets)
