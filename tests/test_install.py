@@ -6,8 +6,13 @@ import re
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+REQUIREMENTS = Path(__file__).parent.parent / "requirements.txt"
 
 
 def brought(extra: str) -> set[str]:
@@ -49,3 +54,17 @@ def test_a_program_says_which_extra_it_needs(program: str, module: str, extra: s
         "  why: `blocks-dsql` alone installs only what a function needs at run time\n"
         f"  do:  pip install 'blocks-dsql[{extra}]'\n"
     )
+
+
+def test_every_pinned_package_supports_the_oldest_python() -> None:
+    """Linux distributions stay with the patch release of a Python that they began with: Debian 12 with 3.11.2."""
+    supported = metadata.metadata("blocks-dsql")["Requires-Python"]
+    oldest = supported.removeprefix(">=") + ".0"
+    pinned = [Requirement(line) for line in REQUIREMENTS.read_text().splitlines() if line and line[0] != "#"]
+    wanted = {
+        each.name: str(metadata.metadata(each.name).json.get("requires_python", ""))
+        for each in pinned
+        if each.marker is None or each.marker.evaluate()
+    }
+    assert len(wanted) > 50
+    assert [name for name, versions in wanted.items() if not SpecifierSet(versions).contains(oldest)] == []
