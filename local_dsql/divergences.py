@@ -208,13 +208,11 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "states CREATING and DELETING last for seconds to minutes.",
     ),
     Divergence(
-        "portals-that-are-over",
-        "A completed portal may no longer exist: a message for it fails with 34000, and its name is free. In a failed "
-        "transaction, messages for portals and the unnamed statement of earlier batches may get another error than in "
-        "PostgreSQL.",
-        "PostgreSQL keeps a completed portal until the end of the transaction; statements of the proxy in between "
-        "close it.",
-        "None for drivers, which do not use a portal after its completion and end a failed transaction with ROLLBACK.",
+        "portals-in-failed-transactions",
+        "In a failed transaction, messages for portals and the unnamed statement of earlier batches may get another "
+        "error than in PostgreSQL.",
+        "PostgreSQL keeps a portal until ROLLBACK; statements of the proxy in between close it.",
+        "None for drivers, which end a failed transaction with ROLLBACK.",
     ),
     Divergence(
         "copy-runs-at-its-end",

@@ -93,9 +93,8 @@ def with_text(request: Request, sql: str) -> Request | None:
     statement = replace(request.statement, backend_sql=sql) if request.statement is not None else None
     if request.simple:
         return Request(messages.query(sql), simple=True, statement=statement)
-    frames = dict(FrameReader().feed(request.again or request.body))
-    parse, bind = frames.get(b"P", request.parse), frames.get(b"B")
-    if bind is None or not parse:
+    parse, bind = _bound(request)
+    if not (bind and parse):
         return None
     used = _parameters(sql)
     types = _types(parse[BODY:].split(b"\0", 2)[2], used)
@@ -110,18 +109,26 @@ def renamed(request: Request) -> Request:
     """
     if request.simple:
         return request
-    frames = FrameReader().feed(request.again or request.body)
-    bind = next((raw for kind, raw in frames if kind == b"B"), None)
-    if bind is None:
+    parse, bind = _bound(request)
+    if not (bind and parse):
         return request
-    _, name, values = bind[BODY:].split(b"\0", 2)
-    parses = [raw[BODY:].split(b"\0", 1) for kind, raw in frames if kind == b"P"] or [
-        request.parse[BODY:].split(b"\0", 1)
-    ]
-    text = next((parse[1] for parse in reversed(parses) if parse[0] == name and len(parse) > 1), None)
-    if text is None:
-        return request
+    text = parse[BODY:].split(b"\0", 1)[1]
+    values = bind[BODY:].split(b"\0", 2)[2]
     return Request(_under_own_name(text, values), rows=request.rows, statement=request.statement)
+
+
+def _bound(request: Request) -> tuple[bytes, bytes]:
+    """Return the Parse and the Bind of the portal that a request executes, each empty if it has none.
+
+    The Parse is the last one before the Bind: one behind it may have its name, and belongs to a later portal.
+    """
+    parses = {request.parse[BODY:].split(b"\0", 1)[0]: request.parse} if request.parse else {}
+    for kind, raw in FrameReader().feed(request.again or request.body):
+        if kind == b"P":
+            parses[raw[BODY:].split(b"\0", 1)[0]] = raw
+        elif kind == b"B":
+            return parses.get(raw[BODY:].split(b"\0", 2)[1], b""), raw
+    return b"", b""
 
 
 def _under_own_name(text: bytes, values: bytes) -> bytes:

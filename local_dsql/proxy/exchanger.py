@@ -77,7 +77,7 @@ class Exchanger:
         Returns:
             Whether the exchange has begun; if not, the messages have to be processed.
         """
-        if self._protocol.skipping or self._statements.portals.drained:
+        if self._protocol.skipping or self._statements.portals.lost:
             return False
         if not (data.isascii() or self._is_well_formed(data.removesuffix(behind))):
             return False
@@ -121,7 +121,7 @@ class Exchanger:
         if b"".join([kind for kind, _ in batch]) not in _EXECUTIONS or self._protocol.skipping:
             return False
         query = self._write_of(batch)
-        if query is None or self._statements.portals.drained:
+        if query is None or self._statements.portals.lost:
             return False
         held = self._engine.try_exclusive()
         if held is None:
@@ -151,7 +151,10 @@ class Exchanger:
             parse = messages_by_kind.get(FrontendMessage.PARSE)
             parsed_name, text = (name, b"") if parse is None else messages.parse_parts(parse)
             described = messages_by_kind.get(FrontendMessage.DESCRIBE, _DESCRIBE)
-            query = known.accepted(name) if parse is None else known.parse(text)
+            if parse is None:
+                query = known.accepted(name)
+            else:  # PostgreSQL refuses a name that is taken
+                query = known.parse(text) if known.accepted(name) is None else None
         except ValueError:  # a malformed message
             return None
         usual = (portal, parsed_name, described, messages_by_kind[FrontendMessage.EXECUTE])

@@ -14,6 +14,7 @@ from local_dsql.engine.prepared import forgets
 from local_dsql.engine.suspend import give_way
 from local_dsql.engine.unblock import ask_unblocked, watched
 from local_dsql.proxy import errors
+from local_dsql.proxy.portals import describing
 from local_dsql.proxy.request_builder import build_request
 from local_dsql.wire import messages
 from local_dsql.wire.message_types import BackendMessage
@@ -30,6 +31,18 @@ if TYPE_CHECKING:
 
 _FAIL = messages.parse(b"fail", b"local_dsql_fail") + messages.SYNC
 """Fails, and leaves the unnamed statement alone."""
+
+_DESCRIPTIONS = (BackendMessage.ROW_DESCRIPTION, BackendMessage.NO_DATA)
+
+_TAGS_OF_NO_ROWS = {
+    "Select": "SELECT 0",
+    "Insert": "INSERT 0 0",
+    "Update": "UPDATE 0",
+    "Delete": "DELETE 0",
+    "Explain": "EXPLAIN",
+    "VariableShow": "SHOW",
+}
+"""The command tag for no rows, by the node of a statement that returns rows."""
 
 _READY_SIZE = len(messages.READY[messages.IDLE])
 
@@ -153,11 +166,24 @@ class Passthrough:
 
     def serve(self, execution: StatementExecution) -> bool | None:
         """Send rows of a portal that the proxy has read before a suspension; return None if it has none."""
-        served = self._session.statements.portals.serve(*execution.frames[0])
+        ending = _ending_of_no_rows(execution.statement)
+        served = self._session.statements.portals.serve(*execution.frames[0], ending)
         if served is None:
             return None
         self._session.client.send(served.data)
         return self._session.fail() if served.failed else True
+
+    async def describe_lost(self, portal: bytes) -> bool:
+        """Describe a portal that a suspension has closed, and that the client may use."""
+        async with self._engine.exclusive() as held:
+            if not await self.ensure_active(held):
+                return False
+            (response,) = await held.ask(describing(self._session.statements.portals.bind_of(portal)))
+            self._session.client.send(
+                b"".join([raw for kind, raw in response.frames if kind in _DESCRIPTIONS])
+            )
+            await give_way(held)
+        return True if response.error is None else self._session.refuse(errors.unknown_portal(portal))
 
     async def reset_settings(self) -> None:
         """Reset the parameters that the failed transaction has set, so that the client is told their values.
@@ -203,6 +229,14 @@ class Passthrough:
     def _commits_with_statement(self) -> bool:
         transaction = self._session.transaction
         return transaction is not None and transaction.implicit
+
+
+def _ending_of_no_rows(statement: Statement | None) -> bytes:
+    """Return what follows the rows of a completed portal that is executed once more; empty if that is an error."""
+    if statement is None:
+        return messages.EMPTY_QUERY
+    tag = _TAGS_OF_NO_ROWS.get(statement.node, "")
+    return messages.command_complete(tag) if tag else b""
 
 
 def _with_warning(response: Response, warning: bytes) -> Response:

@@ -40,7 +40,7 @@ class PlainReads:
     def _are_relayed(self) -> bool:
         """Return whether the state of session and catalog allows to relay plain reads unchecked."""
         catalog = self._catalog
-        if not catalog.reads_are_known_not_to_write or self._protocol.skipping or self._portals.drained:
+        if not catalog.reads_are_known_not_to_write or self._protocol.skipping or self._portals.lost:
             return False
         transaction = self._engine.transaction
         return transaction is None or (
@@ -55,7 +55,7 @@ class PlainReads:
             return self._is_plain(query) and self._are_relayed()
         # as `_are_relayed`, without a call: most statements of an application are just this
         known = self._catalog.reads_are_known_not_to_write
-        return query.plain and known and not (self._protocol.skipping or self._portals.drained)
+        return query.plain and known and not (self._protocol.skipping or self._portals.lost)
 
     def register(self, batch: list[Frame]) -> bool:
         """Return whether a batch can be relayed. If so, its messages are registered; if not, none is."""

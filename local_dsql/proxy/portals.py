@@ -1,7 +1,7 @@
 """Keep portals usable across suspend and resume, although a rollback to the savepoint closes them.
 
-Before the rollback, the remaining rows of an executed portal are read, and the proxy serves them afterwards. A portal
-that has only been bound is bound again after the transaction is resumed.
+Before the rollback, the remaining rows of an executed portal are read, and the proxy serves them afterwards: the
+portal is *lost*. A portal that has only been bound is bound again after the transaction is resumed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from local_dsql.engine import savepoints
 from local_dsql.engine.answers import passed_on
 from local_dsql.engine.errors import CONFLICT
+from local_dsql.proxy import errors
 from local_dsql.wire import messages
-from local_dsql.wire.frames import BODY
-from local_dsql.wire.message_types import BackendMessage, FrontendMessage
+from local_dsql.wire.frames import BODY, FrameReader
+from local_dsql.wire.message_types import BackendMessage, FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
     from local_dsql.wire.frames import Frame
 
 
-_LAST = (BackendMessage.COMMAND_COMPLETE, BackendMessage.ERROR_RESPONSE)
+_LAST = (
+    BackendMessage.COMMAND_COMPLETE,
+    BackendMessage.EMPTY_QUERY_RESPONSE,
+    BackendMessage.ERROR_RESPONSE,
+)
+_NO_PORTAL = errors.unknown_portal(b"").sqlstate
+_DESCRIBED = b"local_dsql_described"
 _PIECE = 1000
 """Rows that are read at a time."""
 _MOST_BYTES = 16 * 1024 * 1024
@@ -44,13 +51,15 @@ class Portals:
     before that, they must not be bound again, because their statements may not have been parsed yet.
     """
 
-    __slots__ = ("_begun", "_bound", "_executed", "_finished", "_fresh", "drained")
+    __slots__ = ("_begun", "_bound", "_executed", "_finished", "_fresh", "drained", "lost")
 
     def __init__(self) -> None:
         self._bound: dict[bytes, bytes] = {}
         self._begun: set[bytes] = set()
         self.drained: dict[bytes, deque[Frame]] = {}
         """Remaining rows, by portal, that the proxy serves because PostgreSQL no longer has them."""
+        self.lost: set[bytes] = set()
+        """The portals that the client may use, and PostgreSQL no longer has."""
         self._finished: set[bytes] = set()
         self._fresh: set[bytes] = set()
         self._executed: dict[bytes, int] = {}
@@ -69,6 +78,12 @@ class Portals:
     def executed(self, portal: bytes, limit: int) -> None:
         """Record an Execute; without a row limit the portal is read to its end."""
         self._executed[portal] = limit
+
+    def lose(self, portal: bytes) -> bool:
+        """Record that PostgreSQL does not have a named portal that the client may use; return True."""
+        if portal:
+            self.lost.add(portal)
+        return True
 
     def has_begun(self, portal: bytes) -> bool:
         """Return whether a portal has been executed."""
@@ -96,6 +111,7 @@ class Portals:
         self._begun.discard(portal)
         self._finished.discard(portal)
         self.drained.pop(portal, None)
+        self.lost.discard(portal)
         self._fresh.discard(portal)
         self._executed.pop(portal, None)
 
@@ -110,6 +126,7 @@ class Portals:
             self._begun.clear()
             self._finished.clear()
             self.drained.clear()
+            self.lost.clear()
             self._fresh.clear()
         self._executed.clear()
 
@@ -125,22 +142,28 @@ class Portals:
         for portal, limit in self._executed.items():
             if limit and portal not in self._begun and portal not in self.drained:
                 frames = await _read_rest(backend, portal)
-                if frames[0][0] != BackendMessage.ERROR_RESPONSE:
+                if not _is_unknown(frames[0]):
                     self.drained[portal] = deque(frames)
+            elif not limit and portal in self._bound:
+                self.lost.add(portal)
+        self.lost |= self.drained.keys() | (self._finished & self._bound.keys())
 
     async def after_resume(self, backend: Backend) -> None:
         """Bind portals again that have not been executed."""
         for portal in self._bound.keys() - self._begun - self._finished - self._fresh:
             await backend.request(self._bound[portal] + messages.SYNC)
 
-    def serve(self, kind: bytes, raw: bytes) -> Served | None:
-        """Return the response to an Execute of a drained portal; None for other messages and portals."""
+    def serve(self, kind: bytes, raw: bytes, ending: bytes) -> Served | None:
+        """Return the response to an Execute of a lost portal; None for other messages and portals.
+
+        `ending` is the last message of the response if its statement has no more rows.
+        """
         if kind != FrontendMessage.EXECUTE:
             return None
         portal, limit = messages.execute_parts(raw)
         frames = self.drained.get(portal)
         if frames is None:
-            return None
+            return Served(ending, failed=False) if ending and portal in self.lost else None
         taken: list[bytes] = []
         rows = 0
         while frames and frames[0][0] not in _LAST and (not limit or rows < limit):
@@ -148,12 +171,35 @@ class Portals:
             rows += kind == BackendMessage.DATA_ROW
             taken.append(frame)
         last = messages.SUSPENDED
-        if frames and frames[0][0] in _LAST:
+        # PostgreSQL finds the end of the rows only when it looks for one more.
+        if frames and frames[0][0] in _LAST and (not limit or rows < limit):
             kind, last = frames[0]
             tag, _, number = last[BODY:-1].decode(errors="replace").rpartition(" ")
             if kind == BackendMessage.COMMAND_COMPLETE and number.isdigit():
                 last = messages.command_complete(f"{tag} {rows}")  # it counts the rows of this Execute alone
         return Served(b"".join(taken) + last, failed=kind == BackendMessage.ERROR_RESPONSE)
+
+
+def describing(bind: bytes) -> bytes:
+    """Return messages that describe a lost portal, given its Bind, which a Parse may precede.
+
+    It is bound once more for that, under another name, and closed.
+    """
+    *parses, (_, raw) = FrameReader().feed(bind)
+    renamed = messages.frame(FrontendMessage.BIND, _DESCRIBED + b"\0" + raw[BODY:].split(b"\0", 1)[1])
+    return (
+        b"".join([parse for _, parse in parses])
+        + renamed
+        + messages.describe(ObjectKind.PORTAL, _DESCRIBED)
+        + messages.close(ObjectKind.PORTAL, _DESCRIBED)
+        + messages.SYNC
+    )
+
+
+def _is_unknown(frame: Frame) -> bool:
+    """Return whether a message is the error that PostgreSQL does not know the portal."""
+    kind, raw = frame
+    return kind == BackendMessage.ERROR_RESPONSE and messages.read_fields(raw)["C"] == _NO_PORTAL
 
 
 async def _read_rest(backend: Backend, portal: bytes) -> list[Frame]:

@@ -11,6 +11,7 @@ Invariants on which the rest of the proxy relies:
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind
@@ -26,7 +27,7 @@ from local_dsql.wire.frames import BODY
 from local_dsql.wire.message_types import COPY, FRONTEND_ROLES, FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from dsql_dialect import Statement
     from local_dsql.proxy.executor import Executor
@@ -185,9 +186,10 @@ class QueryProtocol:
                     self.skipping = True
                     self._session.refuse(refusal)
                 return True
-            if _describes_portal(kind, raw) and not group.binds and _controls(query):
+            describe = self._local_description(kind, raw, query, binds=group.binds)
+            if describe is not None:
                 group = await self._run_group(group, several)
-                self._send_unless_skipping(messages.NO_DATA)
+                await self._answer(describe)
                 continue
             local = query is not None and query.handled_locally
             if local != group.local:
@@ -209,9 +211,33 @@ class QueryProtocol:
         for kind, raw in frames:
             yield kind, known.for_backend(raw) if kind == FrontendMessage.PARSE else raw
 
-    def _send_unless_skipping(self, data: bytes) -> None:
-        if not self.skipping:
-            self._session.client.send(data)
+    async def _answer(self, describe: Callable[[], Awaitable[bool]]) -> None:
+        """Answer a message here, unless a message before it has failed."""
+        if not self.skipping and not await describe():
+            self.skipping = True
+
+    def _local_description(
+        self, kind: bytes, raw: bytes, query: ParsedQuery | None, *, binds: bool
+    ) -> Callable[[], Awaitable[bool]] | None:
+        """Return the function that answers a Describe of a portal which PostgreSQL may have closed, None for another.
+
+        `binds`: a message that is not sent yet may bind the portal.
+        """
+        if kind != FrontendMessage.DESCRIBE:
+            return None
+        target, name = messages.target_parts(raw)
+        if target != ObjectKind.PORTAL:
+            return None
+        if not binds and query is not None and query.only is not None and query.only.transaction is not None:
+            return self._describe_as_no_data
+        transaction, lost = self._session.transaction, self._session.statements.portals.lost
+        if name in lost and transaction is not None and not transaction.failed:
+            return partial(self._passthrough.describe_lost, name)
+        return None
+
+    async def _describe_as_no_data(self) -> bool:
+        self._session.client.send(messages.NO_DATA)
+        return True
 
     def _register(self, kind: bytes, raw: bytes) -> tuple[ServerMessage | None, ParsedQuery | None]:
         """Register a message: return why it must not be sent to PostgreSQL, and the text that it refers to.
@@ -225,8 +251,8 @@ class QueryProtocol:
             if wrong is not None:
                 return wrong, None
             query = known.register(kind, raw)
-            if kind == FrontendMessage.BIND and self._exists(portal := messages.bind_parts(raw)[0]):
-                return errors.existing_portal(portal), query
+            if kind == FrontendMessage.BIND and query is not None and self._is_lost(raw):
+                return errors.existing_portal(messages.bind_parts(raw)[0]), query
         except ValueError:
             return check_message(kind, raw, known.codec), None
         if query is not None and kind == FrontendMessage.EXECUTE and self._is_spent(query, raw):
@@ -235,10 +261,11 @@ class QueryProtocol:
             return None, query
         return _unknown_name(kind, raw), None
 
-    def _exists(self, portal: bytes) -> bool:
-        """Return whether the proxy keeps a portal that PostgreSQL does not know any more."""
-        transaction, portals = self._session.transaction, self._session.statements.portals
-        return portal in portals.drained and transaction is not None and not transaction.failed
+    def _is_lost(self, bind: bytes) -> bool:
+        """Return whether the named portal of a Bind exists already, and PostgreSQL does not know it any more."""
+        transaction, portal = self._session.transaction, messages.bind_parts(bind)[0]
+        lost = bool(portal) and portal in self._session.statements.portals.lost
+        return lost and transaction is not None and not transaction.failed
 
     def _is_spent(self, query: ParsedQuery, raw: bytes) -> bool:
         """Return whether a portal without rows is executed again. PostgreSQL may have closed it."""
@@ -334,10 +361,12 @@ class QueryProtocol:
             if preparation is not None and not await self._passthrough.forward_preparation(preparation):
                 return False
             execution = execution.without_preparation
+        kind, last = execution.frames[-1]
+        portal = messages.execute_parts(last)[0] if kind == FrontendMessage.EXECUTE else b""
         if statement.transaction is not None and execution.frames[0][0] == FrontendMessage.EXECUTE:
             execution = simple_execution(statement)  # its portal was bound outside of a transaction
         if statement.transaction == "BEGIN":
-            return await self._control.begin(execution)
+            return await self._control.begin(execution) and self._session.statements.portals.lose(portal)
         if statement.transaction == "COMMIT":
             return await self._control.commit(execution)
         if statement.transaction == "ROLLBACK":
@@ -363,15 +392,6 @@ class QueryProtocol:
 
 def _ends_transaction(statement: Statement | None) -> bool:
     return statement is not None and statement.transaction in _ENDING and not statement.findings
-
-
-def _controls(query: ParsedQuery | None) -> bool:
-    """Return whether a text is BEGIN, COMMIT or ROLLBACK. PostgreSQL may have closed its portal."""
-    return query is not None and query.only is not None and query.only.transaction is not None
-
-
-def _describes_portal(kind: bytes, raw: bytes) -> bool:
-    return kind == FrontendMessage.DESCRIBE and messages.target_parts(raw)[0] == ObjectKind.PORTAL
 
 
 def _unknown_name(kind: bytes, raw: bytes) -> ServerMessage:

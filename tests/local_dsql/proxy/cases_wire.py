@@ -406,3 +406,79 @@ CASES: dict[str, list[list[Message]]] = {
         [query("SELECT 'é'")],
     ],
 }
+
+
+SUSPENDED: dict[str, list[list[Message]]] = {
+    "a portal is bound again before Sync": [
+        [parse("", "SELECT * FROM w WHERE id = $1"), bind("p", "", [b"3"]), execute("p"), FLUSH],
+        [parse("r", "INSERT INTO k VALUES (3, 'c') RETURNING t"), bind("p", "r")],
+    ],
+    "a completed portal is bound again": [
+        [parse("", "UPDATE w SET n = 0 WHERE false"), bind("q", ""), execute("q"), FLUSH],
+        [bind("q", "", [], [], [1])],
+    ],
+    "a completed portal is bound to another statement": [
+        [
+            *[parse("s", "DELETE FROM w WHERE id = ANY ($1)"), bind("p", "s", [b"{3,4}"]), execute("p", 2)],
+            *[parse("", "ALTER TABLE k RENAME COLUMN t TO u"), bind("p", "")],
+        ],
+    ],
+    "the unnamed portal is bound to an unknown statement": [
+        [parse("r", SELECT), bind("", "r"), execute("", 500), bind("", "")]
+    ],
+    "an empty text is executed twice": [[parse("", "")], [bind("", ""), execute("", 2), execute("", 1)]],
+    "a portal is described between its rows": [
+        [parse("r", "SELECT 1"), bind("q", "r", [], [], [1]), execute("q", 1), describe("P", "q")]
+    ],
+    "a portal is read exactly to its last row": [
+        [
+            *[parse("", "VALUES (1, 'a'), (2, 'b')"), bind("", ""), execute("", 1), execute("", 1)],
+            *[describe("P", ""), execute("", 2), execute("", 1)],
+        ]
+    ],
+    "a completed portal with RETURNING": [
+        [
+            parse("", "INSERT INTO w VALUES ($1, $2, $3) RETURNING id"),
+            *[bind("", "", [b"12", b"120", b"twelve"]), execute("", 2), describe("P", ""), execute("")],
+        ]
+    ],
+    "completed portals of every kind": [
+        [
+            message
+            for sql in (
+                "SELECT id FROM w WHERE id < 3",
+                "UPDATE w SET n = n WHERE id < 3 RETURNING id",
+                "DELETE FROM w WHERE id = 5 RETURNING id",
+                "EXPLAIN (COSTS OFF) SELECT 1",
+                "SHOW TimeZone",
+            )
+            for message in (parse("", sql), bind("", ""), *[execute(""), describe("P", ""), execute("")])
+        ]
+    ],
+    "a portal whose unnamed statement is replaced": [
+        [
+            parse("", "SELECT set_config($1, $2, $3)"),
+            *[bind("", "", [b"TimeZone", b"Asia/Tokyo", b"f"]), parse("", "SET client_encoding = 'UTF8'")],
+            execute(""),
+        ]
+    ],
+}
+"""The same in a transaction that is suspended after each statement."""
+
+TAKEN_NAMES: dict[str, list[list[Message]]] = {
+    "BEGIN has the name": [
+        [parse("r", "BEGIN"), bind("", "r"), execute("")],
+        [parse("r", "UPDATE w SET n = $2 WHERE id = $1"), bind("", "r", [b"2", b"22"]), execute("")],
+    ],
+    "SET has the name": [
+        [parse("s", "SET client_encoding = 'UTF8'")],
+        [query("BEGIN")],
+        [parse("s", "UPDATE w SET n = n + 1 WHERE id = 2 RETURNING n"), bind("", "s"), execute("")],
+    ],
+    "another write has the name": [
+        [parse("s", "DELETE FROM w")],
+        [parse("s", "UPDATE w SET n = n + 1 WHERE id = 2 RETURNING n"), bind("", "s"), execute("")],
+    ],
+}
+"""A Parse of a name that a statement has: PostgreSQL refuses it, so the name does not refer to the new text."""
+CASES |= TAKEN_NAMES

@@ -49,7 +49,9 @@ class Cluster:
         *,
         settings: Mapping[str, str] = SETTINGS,
         port: int = PORT,
+        suspend_always: bool = SUSPEND_ALWAYS,
     ) -> None:
+        self._suspend_always = suspend_always
         # A short path: the address of a unix socket holds about 100 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="dsql-"))
         self.folder.chmod(0o755)
@@ -93,7 +95,7 @@ class Cluster:
             authenticator=TokenAuthenticator(name, self.identities),
             tls=store.context(),
             limits=limits,
-            suspend_always=SUSPEND_ALWAYS,
+            suspend_always=self._suspend_always,
         )
         self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

@@ -122,7 +122,6 @@ class DifferentialRunner:
             connection.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
             connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
         self._portals: set[bytes] = set()
-        self._over: set[bytes] = set()
         self._status = messages.IDLE
         self._proxy = self._proxy_side()
         self._direct = self._direct_side()
@@ -194,7 +193,7 @@ class DifferentialRunner:
         """Send a sequence to both sides."""
         proxy, direct = self._proxy_side(), self._direct_side()
         outcome = Outcome()
-        self._portals, self._over, self._status = set(), set(), messages.IDLE
+        self._portals, self._status = set(), messages.IDLE
         changed = [False]
         try:
             self._begin_background(sequence.background)
@@ -261,16 +260,14 @@ class DifferentialRunner:
             )
 
     def _sensible(self, step: Step) -> Step:
-        """Leave out what no driver does, and may be answered otherwise: divergence `portals-that-are-over`.
+        """Leave out what no driver does, and may be answered otherwise: divergence `portals-in-failed-transactions`.
 
-        That is to use a portal that has run to its end, or the unnamed one without a Bind, and in a transaction that
-        has failed any portal, and the unnamed statement, of a step before.
+        That is to use a portal without a Bind, and in a transaction that has failed any portal, and the unnamed
+        statement, of a step before.
         """
         found: Step = []
         if self._status == messages.FAILED:
             self._portals.clear()
-        elif self._status == messages.IDLE:
-            self._over.clear()
         parsed = self._status != messages.FAILED
         for message in step:
             kind, body = message.data[:1], message.data[BODY:]
@@ -288,17 +285,13 @@ class DifferentialRunner:
                 if kind == FrontendMessage.BIND
                 else kind == FrontendMessage.DESCRIBE and body == ObjectKind.STATEMENT + b"\0"
             )
-            again = kind == FrontendMessage.BIND and name in self._over
-            if over or again or (unnamed and not parsed):
+            if over or (unnamed and not parsed):
                 continue
             found.append(message)
             if kind == FrontendMessage.BIND:
                 self._portals.add(name)
             elif kind == FrontendMessage.QUERY:
                 self._portals.discard(b"")
-            elif kind == FrontendMessage.EXECUTE and not 0 < int.from_bytes(body[-4:], "big") < 500:
-                self._portals.discard(name)
-                self._over |= {name} - {b""}
         return found
 
     # what others do meanwhile
@@ -388,7 +381,7 @@ def _comparable(frames: list[Frame], like: list[Frame], *, ordered: bool) -> lis
 
 
 def _without_dead_portals(frames: list[Frame], status: bytes) -> list[Frame]:
-    """Leave out why a portal of a failed transaction is refused: divergence `portals-that-are-over`."""
+    """Leave out why a portal of a failed transaction is refused: divergence `portals-in-failed-transactions`."""
     found: list[Frame] = []
     for kind, raw in frames:
         if kind == BackendMessage.READY_FOR_QUERY:

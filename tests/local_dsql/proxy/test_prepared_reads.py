@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local_dsql.client.launch import SUSPEND_ALWAYS
-from local_dsql.divergences import BY_ID
 from local_dsql.wire import messages
 from local_dsql.wire.message_types import FrontendMessage
 from tests.local_dsql.proxy.raw_client import SYNC, RawClient, bind, describe, execute, parse
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
 RUN = [describe(), execute(), SYNC]
 CLOSE = messages.frame(FrontendMessage.CLOSE, b"Sread\0")
-COMPLETED = "read to the end, and once more"
+
 BEGIN, COMMIT = messages.query("BEGIN"), messages.query("COMMIT")
 
 
@@ -65,7 +63,7 @@ ANSWERS = [
         ["CZ", "2TEZ", "EZ", "CZ"],
     ),
     (
-        COMPLETED,
+        "read to the end, and once more",
         [BEGIN, bind(name="read"), *RUN, execute(), SYNC, COMMIT],
         ["CZ", "2TDCZ", "CZ", "CZ"],
     ),
@@ -73,14 +71,9 @@ ANSWERS = [
 ]
 
 
-def _cases() -> Iterator[object]:
-    for name, sent, expected in ANSWERS:
-        over = SUSPEND_ALWAYS and name == COMPLETED
-        marks = [pytest.mark.xfail(strict=True, reason=BY_ID["portals-that-are-over"].id)] if over else []
-        yield pytest.param(sent, expected, id=name, marks=marks)
-
-
-@pytest.mark.parametrize("sent, expected", list(_cases()))
+@pytest.mark.parametrize(
+    ("sent", "expected"), [each[1:] for each in ANSWERS], ids=[each[0] for each in ANSWERS]
+)
 def test_answers(client: RawClient, sent: list[bytes], expected: list[str]) -> None:
     client.send(*sent)
     assert [client.kinds() for _ in expected] == expected

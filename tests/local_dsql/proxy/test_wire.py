@@ -12,7 +12,8 @@ import pytest
 
 from local_dsql.divergences import BY_ID
 from local_dsql.wire import messages
-from tests.local_dsql.proxy.cases_wire import CASES
+from tests.local_dsql.proxy.cases_wire import CASES, SUSPENDED, TAKEN_NAMES
+from tests.local_dsql.proxy.cluster import Cluster
 from tests.local_dsql.proxy.differential_wire import BACKGROUNDS, DifferentialRunner, Script
 from tests.local_dsql.proxy.raw_client import RawClient
 from tests.local_dsql.proxy.wire_blocks import (
@@ -29,7 +30,6 @@ from tests.local_dsql.proxy.wire_search import Counts, compare
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.local_dsql.proxy.cluster import Cluster
     from tests.local_dsql.proxy.wire_blocks import Message
 
 
@@ -38,6 +38,16 @@ def runner(cluster: Cluster) -> Iterator[DifferentialRunner]:
     both = DifferentialRunner(cluster)
     yield both
     both.close()
+
+
+@pytest.fixture(scope="module")
+def suspending_runner() -> Iterator[DifferentialRunner]:
+    """A proxy that suspends every open transaction after each of its statements."""
+    cluster = Cluster(suspend_always=True)
+    both = DifferentialRunner(cluster)
+    yield both
+    both.close()
+    cluster.close()
 
 
 def _cases() -> Iterator[object]:
@@ -56,8 +66,22 @@ def test_cases(runner: DifferentialRunner, steps: list[list[Message]], backgroun
     assert not outcome.refused
 
 
-def test_a_portal_that_is_over(runner: DifferentialRunner, request: pytest.FixtureRequest) -> None:
-    _differs(request, "portals-that-are-over")
+def _suspended_cases() -> Iterator[object]:
+    for name, steps in (SUSPENDED | TAKEN_NAMES).items():
+        yield pytest.param(steps, id=name)
+    for name, steps in CASES.items():
+        if name not in TAKEN_NAMES:
+            yield pytest.param(steps, id=name, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("steps", list(_suspended_cases()))
+def test_cases_with_suspensions(suspending_runner: DifferentialRunner, steps: list[list[Message]]) -> None:
+    outcome = suspending_runner.play(Script(steps))
+    assert not outcome.mismatch, outcome.mismatch
+    assert not outcome.refused
+
+
+def test_a_completed_portal_after_a_suspension(runner: DifferentialRunner) -> None:
     steps = [
         [query("BEGIN")],
         [query("UPDATE w SET n = n")],
@@ -157,3 +181,11 @@ def test_random_sequences_at_length(runner: DifferentialRunner, seed: int) -> No
     compare(runner, seed, sequences=40, counts=counts)
     assert not counts.failures, counts.failures[0]
     assert counts.refused < counts.sequences / 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(102, 122))
+def test_random_sequences_with_suspensions(suspending_runner: DifferentialRunner, seed: int) -> None:
+    counts = Counts()
+    compare(suspending_runner, seed, sequences=40, counts=counts)
+    assert not counts.failures, counts.failures[0]
