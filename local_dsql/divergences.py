@@ -296,6 +296,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "transactions of the CALL stay, here as on a cluster.",
     ),
     Divergence(
+        "call-in-pipeline",
+        "A CALL of a procedure with COMMIT or ROLLBACK fails with 2D000 in a pipeline of the extended protocol with "
+        "other statements.",
+        "PostgreSQL 16 runs it there, and its COMMIT commits the statements before it in the pipeline, too. Here they "
+        "are in one transaction with what follows.",
+        "Send a Sync before and after the CALL; in psycopg, leave the pipeline.",
+    ),
+    Divergence(
         "guards-in-prosrc",
         "pg_proc.prosrc of a function in PL/pgSQL with EXECUTE or EXCEPTION has more text, between /*local_dsql<*/ and "
         "/*local_dsql>*/. pg_get_functiondef() has not; a dump with it can be restored here.",

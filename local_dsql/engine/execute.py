@@ -39,6 +39,7 @@ from local_dsql.engine.errors import (
 )
 from local_dsql.engine.newer_rows import log_reported_conflict, may_have_caused
 from local_dsql.engine.owner_functions import roles_dropped
+from local_dsql.engine.procedures import with_hint
 from local_dsql.engine.rebase import rebase, take_turn
 from local_dsql.engine.requests import renamed, strip_surplus
 from local_dsql.engine.resume import resume, step_aside
@@ -82,6 +83,7 @@ async def execute(held: HeldSession, request: Request) -> Answer:
             with contextlib.suppress(EngineError):  # then the conflict log lacks the names of the tables
                 await log_reported_conflict(held, request.statement, error_fields)
         held.transaction.failed = True
+        answer = with_hint(request.statement, answer)
     await give_way(held)
     return answer
 

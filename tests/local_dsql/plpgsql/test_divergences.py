@@ -119,3 +119,33 @@ def test_a_cursor_is_lost_at_a_suspension(admin: psycopg.Connection[Any], novemb
     finally:
         admin.execute("DROP FUNCTION opened")
         admin.execute("DROP FUNCTION fetched")
+
+
+def test_a_call_that_commits_fails_in_a_pipeline(
+    admin: psycopg.Connection[Any], november: PlpgsqlCluster
+) -> None:
+    """Shows `call-in-pipeline`: PostgreSQL runs the same messages."""
+    admin.execute(
+        "CREATE PROCEDURE committing() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO kept VALUES (1, 1, 'a'); COMMIT;"
+        " INSERT INTO kept VALUES (2, 2, 'b'); ROLLBACK; END $$"
+    )
+
+    def send(connection: psycopg.Connection[Any]) -> int:
+        with connection.pipeline():
+            connection.execute("SELECT 1")
+            connection.execute("CALL committing()")
+        row = admin.execute("SELECT count(*)::int FROM kept").fetchone()
+        return -1 if row is None else int(row[0])
+
+    try:
+        with pytest.raises(psycopg.errors.InvalidTransactionTermination) as refused:
+            send(admin)
+        assert "not in a pipeline" in (refused.value.diag.message_hint or "")
+        with november.direct() as postgres:
+            assert send(postgres) == 1
+        admin.execute("DELETE FROM kept")
+        with admin.pipeline():
+            admin.execute("CALL committing()")
+        assert admin.execute("SELECT array_agg(v) FROM kept").fetchone() == (["a"],)
+    finally:
+        admin.execute("DROP PROCEDURE committing")
