@@ -322,6 +322,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Run the transaction again. INSERT … ON CONFLICT has no such limit.",
     ),
     Divergence(
+        "cancellations-pass-handlers",
+        "A handler of query_canceled does not run for an error with the text “canceling statement due to …”, even if a "
+        "body has raised it.",
+        "The engine cancels a statement that is in the way of others, and runs it again. Within PostgreSQL such an "
+        "error can look like one of RAISE.",
+        "Raise query_canceled with another text. Clients cannot cancel a statement, here as on a cluster.",
+    ),
+    Divergence(
         "cursor-lost-at-suspension",
         "A cursor that a function has left open is gone if another session needs a row of the transaction meanwhile.",
         "The transaction is suspended by ROLLBACK TO SAVEPOINT, which closes cursors opened since.",

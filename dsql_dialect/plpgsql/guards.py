@@ -24,9 +24,10 @@ SCHEMA = "local_dsql_engine"
 _CHECKED = f"{SCHEMA}.checked(("
 _IN_HANDLER = (
     " DECLARE local_dsql_1 pg_catalog.text; local_dsql_2 pg_catalog.text; local_dsql_3 pg_catalog.text;"
-    " local_dsql_4 pg_catalog.text; BEGIN GET STACKED DIAGNOSTICS local_dsql_1 = PG_EXCEPTION_DETAIL,"
-    " local_dsql_2 = SCHEMA_NAME, local_dsql_3 = TABLE_NAME, local_dsql_4 = CONSTRAINT_NAME;"
-    f" IF {SCHEMA}.is_conflict(SQLSTATE, SQLERRM, local_dsql_1, local_dsql_2, local_dsql_3, local_dsql_4)"
+    " local_dsql_4 pg_catalog.text; local_dsql_5 pg_catalog.text; BEGIN GET STACKED DIAGNOSTICS"
+    " local_dsql_1 = PG_EXCEPTION_DETAIL, local_dsql_2 = SCHEMA_NAME, local_dsql_3 = TABLE_NAME,"
+    " local_dsql_4 = CONSTRAINT_NAME, local_dsql_5 = PG_EXCEPTION_CONTEXT;"
+    f" IF {SCHEMA}.is_conflict(SQLSTATE, SQLERRM, local_dsql_1, local_dsql_2, local_dsql_3, local_dsql_4, local_dsql_5)"
     " THEN RAISE; END IF; END;"
 )
 

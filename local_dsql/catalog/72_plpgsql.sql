@@ -40,12 +40,13 @@ END
 $$;
 
 -- Whether the error in a handler is one that DSQL does not have there: PostgreSQL's own of concurrency, and a violation by rows
--- that the snapshot does not show. It goes on to the engine. The keys are those of the message, which has none of columns
--- that the caller may not read, and the rights are the caller's. Keys of several columns that cannot be taken apart, and
--- those with NULL, are compared as text. A row that the block itself has made is gone when its handler runs, as if the snapshot
+-- that the snapshot does not show. It goes on to the engine. An error that a body has raised with the text of PostgreSQL's own
+-- has RAISE as the innermost place; of the others only a cancellation can have that, too. The keys are those of the message,
+-- which has none of columns that the caller may not read, and the rights are the caller's. Keys of several columns that cannot
+-- be taken apart, and those with NULL, are compared as text. A row that the block itself has made is gone when its handler runs, as if the snapshot
 -- did not show it: the engine then runs the statement again with the setting, once it knows that others have made no rows.
 CREATE FUNCTION local_dsql_engine.is_conflict(state text, message text, detail text, schema_name text, table_name text,
-    constraint_name text) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    constraint_name text, context text) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     relation CONSTANT oid := (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = schema_name AND c.relname = table_name);
@@ -60,9 +61,11 @@ DECLARE
     condition text;
     is_visible boolean;
 BEGIN
-    IF state = '40001' AND message LIKE 'could not serialize access%' OR state = '40P01' AND message = 'deadlock detected'
-            OR state = '57014' AND message LIKE 'canceling statement due to %' THEN
+    IF state = '57014' AND message LIKE 'canceling statement due to %' THEN
         RETURN true;
+    ELSIF state = '40001' AND message LIKE 'could not serialize access%' OR state = '40P01' AND message = 'deadlock detected'
+            OR state = 'XX000' AND message LIKE 'new multixact has more than one updating member%' THEN
+        RETURN context !~ '^PL/pgSQL function [^\n]* line \d+ at RAISE(\n|$)';
     ELSIF relation IS NULL OR state NOT IN ('23505', '23503')
             OR current_setting('local_dsql.handles_violations', true) = 'on' THEN
         RETURN false;

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SHOWN_BY = {
     "handled-violations-beside-others": ("handler-of-a-key-made-in-the-same-block-beside-others",),
     "undone-change-conflicts": ("exception-undoes-a-change-of-a-newer-row",),
+    "cancellations-pass-handlers": ("raise-with-the-text-of-a-cancellation",),
     "limit-at-statement-end": ("rows-caught-in-the-loop",),
     "procedure-runs-alone": ("procedure-runs-alone", "rows-per-internal-transaction"),
     "plpgsql-unknown": ("body-ddl", "body-set", "do-commit", "procedure-sql-language", "procedure-alter"),
