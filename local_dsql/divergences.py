@@ -336,6 +336,15 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Fetch from a cursor in the body that opens it.",
     ),
     Divergence(
+        "checks-run-again",
+        "If another session needs a row of a transaction, the CHECKs of the rows that it has changed run again. A "
+        "transaction in which a function of such a CHECK writes rows gets OC000; until COMMIT it sees them twice. A "
+        "function that calls nextval() skips values.",
+        "PostgreSQL checks a row whenever it is made, and the rows are made again when the transaction is resumed. To "
+        "leave the check out, the definition of the table would have to change, and other sessions wait for that.",
+        "Let no function of a CHECK or a domain write: PostgreSQL assumes that their conditions are immutable.",
+    ),
+    Divergence(
         "texts-unknown",
         "Some errors have a message of our own: plain-text connections, protocol sequences that were not recorded.",
         "There is no recording of them.",

@@ -150,3 +150,37 @@ def test_a_call_that_commits_fails_in_a_pipeline(
         assert admin.execute("SELECT array_agg(v) FROM kept").fetchone() == (["a"],)
     finally:
         admin.execute("DROP PROCEDURE committing")
+
+
+def test_a_check_that_writes_conflicts_at_a_suspension(
+    admin: psycopg.Connection[Any], november: PlpgsqlCluster
+) -> None:
+    """Shows `checks-run-again`."""
+    admin.execute("CREATE SEQUENCE numbers CACHE 1")
+    admin.execute(
+        "CREATE FUNCTION noted(k int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN"
+        " INSERT INTO kept VALUES (k, nextval('numbers')); RETURN true; END $$"
+    )
+    admin.execute("CREATE TABLE checked (id int PRIMARY KEY, k int CHECK (noted(k)))")
+    seen = "SELECT k::int FROM kept ORDER BY k"
+    try:
+        admin.execute("INSERT INTO checked VALUES (1, 1)")
+        with november.connect(autocommit=False) as me:
+            me.execute("UPDATE checked SET k = 2")
+            assert me.execute(seen).fetchall() == [(1,), (2,)]
+            admin.execute("BEGIN")
+            admin.execute("UPDATE checked SET k = 3")
+            admin.execute("ROLLBACK")
+            assert me.execute(seen).fetchall() == [(1,), (2,), (2,)]
+            with pytest.raises(psycopg.errors.SerializationFailure):
+                me.commit()
+        assert admin.execute(seen).fetchall() == [(1,)]
+        assert admin.execute("SELECT nextval('numbers') > 4").fetchone() == (True,)
+        with november.connect(autocommit=False) as me:
+            me.execute("UPDATE checked SET k = 2")
+            me.commit()
+        assert admin.execute(seen).fetchall() == [(1,), (2,)]
+    finally:
+        admin.execute("DROP TABLE checked")
+        admin.execute("DROP FUNCTION noted")
+        admin.execute("DROP SEQUENCE numbers")
