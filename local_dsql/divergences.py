@@ -255,7 +255,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
     Divergence(
         "cost-is-an-estimate",
         "`LocalCluster.cost()` and `blocks cost` count the bytes of a row as PostgreSQL stores it, and an UPDATE that "
-        "PostgreSQL cannot make in place as one of all index entries; ComputeDPU is left out.",
+        "PostgreSQL cannot make in place as one of all index entries; ComputeDPU is left out, and so is what was read "
+        "of a table that is dropped in the block.",
         "DSQL's storage format is not documented, and ComputeDPU is the time of its query processors.",
         "Compare variants of a workload and set budgets; the bill is in CloudWatch.",
     ),

@@ -108,6 +108,8 @@ async def _answer(held: HeldSession, request: Request) -> Answer:
         return refused(refusal)
     if statement is not None and (roles := roles_dropped(statement)):
         await held.services.owner_functions.remove(roles)
+    for meter in list(held.services.meters) if request.is_ddl else ():
+        await meter.before_ddl()
     if held.answered is None:
         held.session.preemptions = 0
     return await _uninterrupted(held, request, _execute)
