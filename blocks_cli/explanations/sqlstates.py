@@ -84,8 +84,8 @@ _TABLE: dict[str, tuple[str, str]] = {
     "28000": ("The login is refused.", "Sign in with a role that exists and is granted to the IAM role."),
     "2D000": (
         "COMMIT or ROLLBACK stands where no transaction may end.",
-        "Move it out of the function; run the CALL of a procedure that has it outside of a transaction block, and not in "
-        "a pipeline with other statements.",
+        "Move it out of the function; run the CALL of a procedure that has it outside of a transaction block, and not "
+        "in a pipeline with other statements.",
     ),
     "2BP01": (
         "An object cannot be dropped, because others depend on it.",
