@@ -59,6 +59,8 @@ class DynamicSql:
         self._unread = b""
         self._asked: dict[int, str] = {}
         """The last question of each process."""
+        self._answers: dict[int, int] = {}
+        """The open file of the answers to each process."""
         self._parsing: set[asyncio.Task[None]] = set()
         self._heard: dict[str, None] = {}
         self._verdicts: dict[str, None] = {}
@@ -85,6 +87,8 @@ class DynamicSql:
         """Read no more questions."""
         for task in self._parsing:
             task.cancel()
+        for process in list(self._answers):
+            os.close(self._answers.pop(process))
         if self._pipe is not None:
             asyncio.get_running_loop().remove_reader(self._pipe)
             os.close(self._pipe)
@@ -139,8 +143,17 @@ class DynamicSql:
             _log.warning("a question about EXECUTE cannot be answered", exc_info=True)
 
     def _write(self, process: int, question: str, answer: dict[str, str]) -> None:
-        """Write the answer to a question."""
-        self._replace(self._file(process, ".answer"), question + json.dumps(answer))
+        """Write the answer to a question in place, which takes a tenth of the time of a new file.
+
+        The database may read the file at any moment, and reads the question first: it is written last.
+        """
+        file = self._answers.get(process)
+        if file is None:
+            file = self._answers[process] = _create(self._file(process, ".answer"))
+        head, body = question.encode(), json.dumps(answer).encode()
+        os.pwrite(file, body, len(head))
+        os.ftruncate(file, len(head) + len(body))
+        os.pwrite(file, head, 0)
 
     def _keep(self, sql: str, answer: dict[str, str]) -> None:
         """Leave the answer to a text in a file if the text has been asked before."""
@@ -151,28 +164,40 @@ class DynamicSql:
                 del self._heard[next(iter(self._heard))]
         elif digest not in self._verdicts:
             self._verdicts[digest] = None
-            self._replace(self._folder / f"{VERDICT}{digest}", json.dumps(answer))
+            self._write_verdict(digest, answer)
             if len(self._verdicts) > self._most_verdicts:
                 oldest = next(iter(self._verdicts))
                 del self._verdicts[oldest]
                 (self._folder / f"{VERDICT}{oldest}").unlink(missing_ok=True)
 
-    def _replace(self, file: Path, text: str) -> None:
+    def _write_verdict(self, digest: str, answer: dict[str, str]) -> None:
         """Write a file in one step: the database may read it at any moment."""
         new = self._folder / f"{_PIPE}.new"
-        new.write_text(text, encoding="utf-8")
-        new.chmod(0o644)  # PostgreSQL may run as another user; the folder is closed to all others
-        new.replace(file)
+        file = _create(new)
+        try:
+            os.write(file, json.dumps(answer).encode())
+        finally:
+            os.close(file)
+        new.replace(self._folder / f"{VERDICT}{digest}")
 
     def _forget_ended(self) -> None:
         """Remove the answers to processes that have ended."""
         for process in list(self._asked):
             if not _is_alive(process):
                 del self._asked[process]
+                if (file := self._answers.pop(process, None)) is not None:
+                    os.close(file)
                 self._file(process, ".answer").unlink(missing_ok=True)
 
     def _file(self, process: int, suffix: str) -> Path:
         return self._folder / f"{_PIPE}_{process}{suffix}"
+
+
+def _create(path: Path) -> int:
+    """Return an empty file that PostgreSQL can read: it may run as another user; the folder is closed to all others."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.fchmod(file, 0o644)
+    return file
 
 
 def _is_alive(process: int) -> bool:
