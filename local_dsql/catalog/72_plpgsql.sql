@@ -49,7 +49,7 @@ BEGIN
     LOOP
         reply := pg_read_file(file || '.answer', true);
         IF starts_with(reply, question) THEN
-            RETURN substr(reply, length(question) + 1);
+            RETURN rtrim(substr(reply, length(question) + 1));
         END IF;
         IF clock_timestamp() > waits_until THEN
             RAISE insufficient_privilege USING MESSAGE = 'EXECUTE cannot be checked: the proxy does not answer',

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PIPE = "execute"
+_IN_PLACE = 1000
+"""Bytes of the longest answer that is written in place."""
 VERDICT = "verdict_"
 _MOST_VERDICTS = 500
 _READ = 65536
@@ -88,7 +90,7 @@ class DynamicSql:
         for task in self._parsing:
             task.cancel()
         for process in list(self._answers):
-            os.close(self._answers.pop(process))
+            self._close_answers(process)
         if self._pipe is not None:
             asyncio.get_running_loop().remove_reader(self._pipe)
             os.close(self._pipe)
@@ -143,17 +145,26 @@ class DynamicSql:
             _log.warning("a question about EXECUTE cannot be answered", exc_info=True)
 
     def _write(self, process: int, question: str, answer: dict[str, str]) -> None:
-        """Write the answer to a question in place, which takes a tenth of the time of a new file.
+        """Write the answer to a question, in place if it is short: that takes a tenth of the time of a new file.
 
-        The database may read the file at any moment, and reads the question first: it is written last.
+        The database may read the file at any moment, and reads the question first: it is written last. All bytes are
+        ASCII, and the file keeps its length.
         """
+        path, head, body = self._file(process, ".answer"), question.encode(), json.dumps(answer).encode()
         file = self._answers.get(process)
+        if len(body) > _IN_PLACE:
+            self._close_answers(process)
+            self._replace(path, head + body)
+            return
         if file is None:
-            file = self._answers[process] = _create(self._file(process, ".answer"))
-        head, body = question.encode(), json.dumps(answer).encode()
-        os.pwrite(file, body, len(head))
-        os.ftruncate(file, len(head) + len(body))
+            self._replace(path, b" " * (len(head) + _IN_PLACE))
+            file = self._answers[process] = os.open(path, os.O_WRONLY)
+        os.pwrite(file, body.ljust(_IN_PLACE), len(head))
         os.pwrite(file, head, 0)
+
+    def _close_answers(self, process: int) -> None:
+        if (file := self._answers.pop(process, None)) is not None:
+            os.close(file)
 
     def _keep(self, sql: str, answer: dict[str, str]) -> None:
         """Leave the answer to a text in a file if the text has been asked before."""
@@ -164,40 +175,29 @@ class DynamicSql:
                 del self._heard[next(iter(self._heard))]
         elif digest not in self._verdicts:
             self._verdicts[digest] = None
-            self._write_verdict(digest, answer)
+            self._replace(self._folder / f"{VERDICT}{digest}", json.dumps(answer).encode())
             if len(self._verdicts) > self._most_verdicts:
                 oldest = next(iter(self._verdicts))
                 del self._verdicts[oldest]
                 (self._folder / f"{VERDICT}{oldest}").unlink(missing_ok=True)
 
-    def _write_verdict(self, digest: str, answer: dict[str, str]) -> None:
+    def _replace(self, path: Path, data: bytes) -> None:
         """Write a file in one step: the database may read it at any moment."""
         new = self._folder / f"{_PIPE}.new"
-        file = _create(new)
-        try:
-            os.write(file, json.dumps(answer).encode())
-        finally:
-            os.close(file)
-        new.replace(self._folder / f"{VERDICT}{digest}")
+        new.write_bytes(data)
+        new.chmod(0o644)  # PostgreSQL may run as another user; the folder is closed to all others
+        new.replace(path)
 
     def _forget_ended(self) -> None:
         """Remove the answers to processes that have ended."""
         for process in list(self._asked):
             if not _is_alive(process):
                 del self._asked[process]
-                if (file := self._answers.pop(process, None)) is not None:
-                    os.close(file)
+                self._close_answers(process)
                 self._file(process, ".answer").unlink(missing_ok=True)
 
     def _file(self, process: int, suffix: str) -> Path:
         return self._folder / f"{_PIPE}_{process}{suffix}"
-
-
-def _create(path: Path) -> int:
-    """Return an empty file that PostgreSQL can read: it may run as another user; the folder is closed to all others."""
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    os.fchmod(file, 0o644)
-    return file
 
 
 def _is_alive(process: int) -> bool:

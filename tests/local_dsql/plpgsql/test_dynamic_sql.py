@@ -67,6 +67,32 @@ def test_files_of_ended_sessions_are_removed(november: PlpgsqlCluster) -> None:
     assert mine not in files()
 
 
+def test_answers_of_all_lengths(november: PlpgsqlCluster) -> None:
+    """Accepted, refused, and with another SQL to run; what is longer takes another way than what is shorter."""
+    body = """
+        DECLARE refused int := 0; BEGIN
+        FOR i IN 1..100 LOOP
+            EXECUTE 'SELECT ' || i;
+            BEGIN
+                EXECUTE 'RESET ROLE --' || i;
+            EXCEPTION WHEN feature_not_supported THEN
+                refused := refused + 1;
+            END;
+            IF i % 5 = 0 THEN
+                EXECUTE 'SELECT FROM asked FOR UPDATE SKIP LOCKED --' || repeat('é', i * 20);
+            END IF;
+        END LOOP;
+        RAISE EXCEPTION '% refused', refused;
+        END"""
+    with november.connect() as connection:
+        connection.execute("CREATE TABLE asked (id int PRIMARY KEY)")
+        try:
+            with pytest.raises(psycopg.errors.RaiseException, match="100 refused"):
+                connection.execute(f"DO $$ {body} $$")
+        finally:
+            connection.execute("DROP TABLE asked")
+
+
 def verdicts(folder: Path) -> set[Path]:
     """Return the files with answers to texts that were asked again."""
     return set(folder.glob(VERDICT + "*"))
