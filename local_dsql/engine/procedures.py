@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.engine.answers import Answer, Finding, real, refused, succeeded
+from local_dsql.engine.answers import Finding, hinted, real, refused, succeeded
 from local_dsql.engine.errors import (
     CONFLICT,
     INVALID_TERMINATION,
@@ -22,6 +22,7 @@ from local_dsql.wire import messages
 
 if TYPE_CHECKING:
     from dsql_dialect import Statement
+    from local_dsql.engine.answers import Answer
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
 
@@ -57,5 +58,4 @@ def with_hint(statement: Statement | None, answer: Answer) -> Answer:
         return answer
     if error["C"] != INVALID_TERMINATION or error["M"] != _IN_TRANSACTION:
         return answer
-    frames = [(kind, messages.with_hint(raw, _HINT) if kind == b"E" else raw) for kind, raw in answer.frames]
-    return Answer(frames, answer.status)
+    return hinted(answer, _HINT)
