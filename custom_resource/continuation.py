@@ -75,21 +75,24 @@ def respond(work: Work, request: Request, event: dict[str, object], context: Con
     """
     event.setdefault(STARTED_AT, time.time())
     _logger.info("%s of %s in %s", request.type, request.resource, request.stack)
-    response = _attempt(work, request, event, context)
-    if response is not None:
-        cloudformation.send(request.url, response, _seconds_left(context) - SPARE)
-
-
-def _attempt(work: Work, request: Request, event: dict[str, object], context: Context) -> bytes | None:
-    """Return the response, or None if another invocation will send it."""
+    late: OutOfTime | None = None
+    response: bytes | None
     try:
-        return work.run(request, _deadline(event, context))
-    except OutOfTime as late:
-        return _reinvoke(work, request, event, context, str(late))
+        response = work.run(request, _deadline(event, context))
+    except OutOfTime as error:
+        late = error
+        response = _reinvoke(work, request, event, context, str(late))
+        if response is None:
+            return  # another invocation will send it
     except BaseException as error:  # CloudFormation needs a response after any error
         reason, foreseen = work.explain(error)
         _logger.error("%s", error if foreseen else reason, exc_info=not foreseen)
-        return request.failed(f"{reason}\nlog stream: {context.log_stream_name}")
+        response = request.failed(f"{reason}\nlog stream: {context.log_stream_name}")
+    try:
+        cloudformation.send(request.url, response, _seconds_left(context) - SPARE)
+    finally:
+        if late is not None:
+            late.give_up(Deadline.after(_seconds_left(context) - SPARE))
 
 
 def _deadline(event: Mapping[str, object], context: Context) -> Deadline:

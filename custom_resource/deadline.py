@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class OutOfTime(Exception):
-    """The deadline passed; progress is recorded, and the next invocation continues from there."""
+    """The deadline passed; progress is recorded, and the next invocation continues from there.
+
+    Call `give_up` if no invocation continues: until a deadline it releases what was kept for the next one, and raises
+    nothing.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.give_up: Callable[[Deadline], None] = _keep_nothing
+
+
+def _keep_nothing(deadline: Deadline) -> None:
+    """Do nothing: nothing was kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,7 @@ class AdminConnection:
         while True:
             token = signing.token(target.host, target.region, target.role, self._credentials())
             try:
-                return open_session(target, token)
+                return open_session(target, token, until=self.deadline.at)
             except ConnectionFailed as error:
                 until = began + self._connect_patience
                 error.attempts = number

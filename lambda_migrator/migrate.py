@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from blocks_runtime.errors import DatabaseError
@@ -21,6 +22,7 @@ from .plan import plan
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from custom_resource.deadline import Deadline
     from migration_manifest import Manifest
 
     from .admin import AdminConnection
@@ -105,17 +107,31 @@ def _plan(admin: AdminConnection, manifest: Manifest, database: str) -> Plan:
 def holding_lease(admin: AdminConnection, holder: str, queue: Queue | None = None) -> Iterator[Lease]:
     """Hold the lease in a `with` block; missing tables of the migrator are created before.
 
-    On OutOfTime the lease is kept for the process that continues.
+    On OutOfTime the lease is kept for the process that continues; `give_up` of the error releases it.
     """
     _ensure_tables(admin)
     lease = acquire(admin, holder, queue)
     try:
         yield lease
     except (MigrationFailedError, DatabaseError, KeyboardInterrupt):
-        with suppress(MigrationFailedError, DatabaseError, OutOfTime):  # the lease expires anyway
-            lease.release(admin)
+        _release(lease, admin)
+        raise
+    except OutOfTime as late:
+        late.give_up = partial(_give_up, lease, admin)
         raise
     lease.release(admin)
+
+
+def _release(lease: Lease, admin: AdminConnection) -> None:
+    with suppress(MigrationFailedError, DatabaseError, OutOfTime):  # the lease expires anyway
+        lease.release(admin)
+
+
+def _give_up(lease: Lease, admin: AdminConnection, deadline: Deadline) -> None:
+    """Release the lease until a new deadline, on a new connection."""
+    admin.deadline = deadline
+    with admin.open():
+        _release(lease, admin)
 
 
 def _outcome(entries: Sequence[Entry], holder: str, done: Plan) -> Outcome:

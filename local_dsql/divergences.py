@@ -253,7 +253,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
     Divergence(
         "cost-is-an-estimate",
         "`LocalCluster.cost()` and `blocks cost` count the bytes of a row as PostgreSQL stores it, and an UPDATE that "
-        "PostgreSQL cannot make in place as one of all index entries; ComputeDPU is left out.",
+        "PostgreSQL cannot make in place as one of all index entries; ComputeDPU is left out, and so is what was read "
+        "of a table that is dropped in the block.",
         "DSQL's storage format is not documented, and ComputeDPU is the time of its query processors.",
         "Compare variants of a workload and set budgets; the bill is in CloudWatch.",
     ),
@@ -294,6 +295,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "transactions of the CALL stay, here as on a cluster.",
     ),
     Divergence(
+        "call-in-pipeline",
+        "A CALL of a procedure with COMMIT or ROLLBACK fails with 2D000 in a pipeline of the extended protocol with "
+        "other statements.",
+        "PostgreSQL 16 runs it there, and its COMMIT commits the statements before it in the pipeline, too. Here they "
+        "are in one transaction with what follows.",
+        "Send a Sync before and after the CALL; in psycopg, leave the pipeline.",
+    ),
+    Divergence(
         "guards-in-prosrc",
         "pg_proc.prosrc of a function in PL/pgSQL with EXECUTE or EXCEPTION has more text, between /*local_dsql<*/ and "
         "/*local_dsql>*/. pg_get_functiondef() has not; a dump with it can be restored here.",
@@ -312,10 +321,27 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Run the transaction again. INSERT … ON CONFLICT has no such limit.",
     ),
     Divergence(
+        "cancellations-pass-handlers",
+        "A handler of query_canceled does not run for an error with the text “canceling statement due to …”, even if a "
+        "body has raised it.",
+        "The engine cancels a statement that is in the way of others, and runs it again. Within PostgreSQL such an "
+        "error can look like one of RAISE.",
+        "Raise query_canceled with another text. Clients cannot cancel a statement, here as on a cluster.",
+    ),
+    Divergence(
         "cursor-lost-at-suspension",
         "A cursor that a function has left open is gone if another session needs a row of the transaction meanwhile.",
         "The transaction is suspended by ROLLBACK TO SAVEPOINT, which closes cursors opened since.",
         "Fetch from a cursor in the body that opens it.",
+    ),
+    Divergence(
+        "checks-run-again",
+        "If another session needs a row of a transaction, the CHECKs of the rows that it has changed run again. A "
+        "transaction in which a function of such a CHECK writes rows gets OC000; until COMMIT it sees them twice. A "
+        "function that calls nextval() skips values.",
+        "PostgreSQL checks a row whenever it is made, and the rows are made again when the transaction is resumed. To "
+        "leave the check out, the definition of the table would have to change, and other sessions wait for that.",
+        "Let no function of a CHECK or a domain write: PostgreSQL assumes that their conditions are immutable.",
     ),
     Divergence(
         "texts-unknown",

@@ -82,7 +82,11 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Prepare it again, or turn off prepared statements in the driver.",
     ),
     "28000": ("The login is refused.", "Sign in with a role that exists and is granted to the IAM role."),
-    "2D000": ("COMMIT or ROLLBACK stands where no transaction may end.", "Move it out of the function."),
+    "2D000": (
+        "COMMIT or ROLLBACK stands where no transaction may end.",
+        "Move it out of the function; run the CALL of a procedure that has it outside of a transaction block, and not "
+        "in a pipeline with other statements.",
+    ),
     "2BP01": (
         "An object cannot be dropped, because others depend on it.",
         "Drop or revoke what the DETAIL of the error names first.",

@@ -26,21 +26,40 @@ class CostMeter:
         reader: reader of the log from the begin of the block on, of its own.
         flush: makes the counters current, and returns the position up to which the log is flushed.
         regions: Regions that each write is paid in.
+        active: the meters whose blocks have begun and not ended; it enters itself.
     """
 
     def __init__(
-        self, rows: Rows, reader: LogReader, flush: Callable[[], Awaitable[int]], regions: int
+        self,
+        rows: Rows,
+        reader: LogReader,
+        flush: Callable[[], Awaitable[int]],
+        regions: int,
+        active: set[CostMeter],
     ) -> None:
         self._rows = rows
         self._reader = reader
         self._flush = flush
         self._regions = regions
+        self._active = active
         self._before: dict[int, TableState] = {}
+        self._seen: dict[int, TableState] = {}
+        """Tables by file, also by the files of their large values, as before the last change of the catalog."""
 
     async def start(self) -> None:
         """Read the counters."""
         await self._flush()
         self._before = await read_tables(self._rows)
+        self._note(self._before)
+        self._active.add(self)
+
+    async def before_ddl(self) -> None:
+        """Note the tables that there are: the statement that follows may drop one, or give it another file."""
+        self._note(await read_tables(self._rows))
+
+    def _note(self, tables: dict[int, TableState]) -> None:
+        for each in tables.values():
+            self._seen |= {file: each for file in (each.file, each.toast_file) if file}
 
     async def finish(self) -> Cost:
         """Return the cost of what has been committed since `start`.
@@ -49,7 +68,9 @@ class CostMeter:
             LogGap: PostgreSQL has removed log of the block.
         """
         end = await self._flush()
+        self._active.discard(self)
         tables = await read_tables(self._rows)
+        self._note(tables)
         await asyncio.to_thread(self._reader.advance, end)
         sizes = {each.oid: await read_sizes(self._rows, each) for each in tables.values()}
         cost = Cost(storage_bytes=round(sum(each.stored for each in sizes.values())))
@@ -60,15 +81,14 @@ class CostMeter:
 
     def close(self) -> None:
         """Forget the block."""
+        self._active.discard(self)
         self._reader.close()
 
     def _add_writes(self, cost: Cost, tables: dict[int, TableState], sizes: dict[int, TableSizes]) -> None:
-        files = {each.file: each for each in tables.values()}
-        toast = {each.toast_file: each for each in tables.values() if each.toast_file}
+        dropped = {each.oid: each.sizes_if_dropped for each in self._seen.values() if each.oid not in tables}
+        known = sizes | dropped
         for transaction in self._reader.take_committed():
-            _add_transaction(
-                cost, _Transaction(self._reader, transaction, files, toast, sizes), self._regions
-            )
+            _add_transaction(cost, _Transaction(self._reader, transaction, self._seen, known), self._regions)
 
     def _add_reads(self, cost: Cost, tables: dict[int, TableState], sizes: dict[int, TableSizes]) -> None:
         scans = 0
@@ -94,7 +114,6 @@ class _Transaction:
         reader: LogReader,
         transaction: CommittedTransaction,
         files: dict[int, TableState],
-        toast: dict[int, TableState],
         sizes: dict[int, TableSizes],
     ) -> None:
         self.rows = 0
@@ -102,14 +121,17 @@ class _Transaction:
         self.bytes = 0
         self.key_bytes = 0
         for row in written_rows(reader, transaction.operations):
-            if (table := files.get(row.file)) is not None:
+            table = files.get(row.file)
+            if table is None:
+                continue  # of the catalog
+            if row.file == table.file:
                 of_table = sizes[table.oid]
                 entries = of_table.entries if row.changes_indexes else ()
                 self.rows += 1
                 self.entries += len(entries)
                 self.bytes += formulas.bytes_written([row.size, *map(round, entries)])
                 self.key_bytes += round(of_table.key) if row.inserted else 0
-            elif row.file in toast:
+            else:
                 self.bytes += row.size  # a piece of a long value
 
 

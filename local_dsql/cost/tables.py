@@ -17,10 +17,12 @@ SELECT c.oid, n.nspname, c.relname, pg_catalog.pg_relation_filenode(c.oid),
     pg_catalog.pg_relation_filenode(NULLIF(c.reltoastrelid, 0)),
     pg_catalog.pg_stat_get_tuples_returned(c.oid)
         + COALESCE(sum(pg_catalog.pg_stat_get_tuples_returned(i.indexrelid)), 0),
-    pg_catalog.pg_stat_get_numscans(c.oid) + COALESCE(sum(pg_catalog.pg_stat_get_numscans(i.indexrelid)), 0)
+    pg_catalog.pg_stat_get_numscans(c.oid) + COALESCE(sum(pg_catalog.pg_stat_get_numscans(i.indexrelid)), 0),
+    count(i.indexrelid) FILTER (WHERE i.indislive AND NOT i.indisprimary)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid
-WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'sys') AND n.nspname NOT LIKE 'pg\\_%'
+WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'sys', 'local_dsql')
+    AND n.nspname NOT LIKE 'pg\\_%'
 GROUP BY c.oid, n.nspname, c.relname, c.reltoastrelid"""
 
 _INDEXES = """\
@@ -30,12 +32,12 @@ LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.
 WHERE i.indrelid = {oid} AND i.indislive ORDER BY i.indexrelid, place"""
 
 _EXPRESSION_SIZE = 16
-"""Bytes that an expression in an index counts."""
+"""Bytes that an expression in an index counts, and the key of a table that is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """A table at one moment; `read` and `scans` count since its creation."""
+    """A table at one moment; `read` and `scans` count since its creation, `indexes` are the secondary ones."""
 
     oid: int
     schema: str
@@ -44,6 +46,12 @@ class TableState:
     toast_file: int
     read: int
     scans: int
+    indexes: int
+
+    @property
+    def sizes_if_dropped(self) -> TableSizes:
+        """Return sizes for what was written before it was dropped: those of the entries are not known."""
+        return TableSizes(0, 0.0, _EXPRESSION_SIZE, (0.0,) * self.indexes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +72,9 @@ class TableSizes:
 async def read_tables(rows: Rows) -> dict[int, TableState]:
     """Return the tables of clients, by their object id."""
     found = {}
-    for oid, schema, name, file, toast, read, scans in await rows(_TABLES):
-        number = int(str(oid))
-        found[number] = TableState(
-            number, str(schema), str(name), int(file or 0), int(toast or 0), int(read or 0), int(scans or 0)
-        )
+    for oid, schema, name, *numbers in await rows(_TABLES):
+        state = TableState(int(str(oid)), str(schema), str(name), *(int(each or 0) for each in numbers))
+        found[state.oid] = state
     return found
 
 

@@ -90,9 +90,9 @@ Modules, from bottom to top. A module imports only modules above it in this list
     newer_rows         find newer rows in the tables of a statement
     upserts            INSERT ... ON CONFLICT on rows that others have changed
     doomed             statements of a doomed transaction
+    procedures         a CALL of a procedure that may COMMIT
     execute            a statement in an open transaction
     autocommit         a statement in autocommit
-    procedures         a CALL of a procedure that may COMMIT
     commit_preview     the changes of a COMMIT for fault injection
     commit             conflict check and COMMIT
     exchanges          usual writes, BEGIN and COMMIT in one request without a task

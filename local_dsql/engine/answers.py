@@ -61,6 +61,12 @@ def real(response: Response, finding: Finding) -> Answer:
     return Answer(response.frames, response.status)
 
 
+def hinted(answer: Answer, hint: str) -> Answer:
+    """Return an answer whose error, which has none, gets a hint."""
+    frames = [(kind, messages.with_hint(raw, hint) if kind == b"E" else raw) for kind, raw in answer.frames]
+    return Answer(frames, answer.status)
+
+
 def of_read(response: Response) -> Answer:
     """Return the answer to a statement that neither changes nor locks rows.
 

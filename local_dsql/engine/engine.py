@@ -142,7 +142,11 @@ class Engine:
 
         await self._flush()
         return meter.CostMeter(
-            self._superuser.exclusive_rows, await self._make_reader(), self._flush, regions
+            self._superuser.exclusive_rows,
+            await self._make_reader(),
+            self._flush,
+            regions,
+            self.services.meters,
         )
 
     async def _flush(self) -> int:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from local_dsql.wire.response import Response
 
 _STILL_REFERENCED = "is still referenced"
-_IS_NEWER = "SELECT local_dsql_engine.is_conflict($1, $2, $3, $4, $5, $6)"
-_FIELDS = "CMDstn"
+_IS_NEWER = "SELECT local_dsql_engine.is_conflict($1, $2, $3, $4, $5, $6, $7)"
+_FIELDS = "CMDstnW"
 """The fields of an error that `is_conflict` needs."""
 _HANDLES = Command("SET LOCAL local_dsql.handles_violations = 'on'")
 _LETS_THROUGH = Command("SET LOCAL local_dsql.handles_violations = 'off'")

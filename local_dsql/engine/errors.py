@@ -47,6 +47,7 @@ FOREIGN_KEY_VIOLATION = "23503"
 VIOLATIONS = frozenset({UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION})
 """Errors that rows of others can cause, and that a handler may catch only if the snapshot shows these."""
 EXCLUSION_VIOLATION = "23P01"
+INVALID_TERMINATION = "2D000"
 DIVISION_BY_ZERO = "22012"
 INVALID_STATEMENT_NAME = "26000"
 INVALID_COLUMN_REFERENCE = "42P10"

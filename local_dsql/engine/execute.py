@@ -39,6 +39,7 @@ from local_dsql.engine.errors import (
 )
 from local_dsql.engine.newer_rows import log_reported_conflict, may_have_caused
 from local_dsql.engine.owner_functions import roles_dropped
+from local_dsql.engine.procedures import with_hint
 from local_dsql.engine.rebase import rebase, take_turn
 from local_dsql.engine.requests import renamed, strip_surplus
 from local_dsql.engine.resume import resume, step_aside
@@ -82,6 +83,7 @@ async def execute(held: HeldSession, request: Request) -> Answer:
             with contextlib.suppress(EngineError):  # then the conflict log lacks the names of the tables
                 await log_reported_conflict(held, request.statement, error_fields)
         held.transaction.failed = True
+        answer = with_hint(request.statement, answer)
     await give_way(held)
     return answer
 
@@ -106,6 +108,8 @@ async def _answer(held: HeldSession, request: Request) -> Answer:
         return refused(refusal)
     if statement is not None and (roles := roles_dropped(statement)):
         await held.services.owner_functions.remove(roles)
+    for meter in list(held.services.meters) if request.is_ddl else ():
+        await meter.before_ddl()
     if held.answered is None:
         held.session.preemptions = 0
     return await _uninterrupted(held, request, _execute)

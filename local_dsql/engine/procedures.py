@@ -9,15 +9,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_dsql.engine.answers import Finding, real, refused, succeeded
-from local_dsql.engine.errors import CONFLICT, is_interruption, is_serialization_failure
+from local_dsql.engine.answers import Finding, hinted, real, refused, succeeded
+from local_dsql.engine.errors import (
+    CONFLICT,
+    INVALID_TERMINATION,
+    is_interruption,
+    is_raised,
+    is_serialization_failure,
+)
 from local_dsql.engine.unblock import ask_unblocked, suspend_idle
 from local_dsql.wire import messages
 
 if TYPE_CHECKING:
+    from dsql_dialect import Statement
     from local_dsql.engine.answers import Answer
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
+
+_HINT = "Run the CALL alone: outside of a transaction block, and not in a pipeline with other statements."
+_IN_TRANSACTION = "invalid transaction termination"
+"""PostgreSQL's text where a transaction that must not end here is open."""
 
 
 async def call_alone(held: HeldSession, request: Request) -> Answer | None:
@@ -38,3 +49,13 @@ async def call_alone(held: HeldSession, request: Request) -> Answer | None:
     if is_serialization_failure(error) or is_interruption(error):
         return refused(CONFLICT, messages.IDLE)
     return real(answer, Finding.AUTOCOMMIT)
+
+
+def with_hint(statement: Statement | None, answer: Answer) -> Answer:
+    """Return the error of a statement in an open transaction; that of a CALL which ends it has a hint."""
+    error = answer.error
+    if statement is None or not statement.calls_procedure or error is None or is_raised(error):
+        return answer
+    if error["C"] != INVALID_TERMINATION or error["M"] != _IN_TRANSACTION:
+        return answer
+    return hinted(answer, _HINT)

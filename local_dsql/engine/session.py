@@ -22,6 +22,7 @@ from local_dsql.wire.sql import literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
+    from local_dsql.cost.meter import CostMeter
     from local_dsql.engine.commands import Parameter, Result
     from local_dsql.engine.commits import CommitCounter
     from local_dsql.engine.conflict_log import ConflictLog
@@ -66,6 +67,8 @@ class Services:
     token: Parameter
     suspend_always: bool = False
     turns: Turns = field(default_factory=Turns)
+    meters: set[CostMeter] = field(default_factory=set)
+    """The meters that have to know of changes of the catalog."""
     sessions: dict[int, EngineSession] = field(default_factory=dict)
     opening: int = 0
     """Number of BEGINs in progress."""

@@ -1,13 +1,17 @@
 """SQL that bodies in PL/pgSQL run with EXECUTE: the database asks whether the dialect accepts it.
 
-`local_dsql_engine.checked` (`catalog/72_plpgsql.sql`) writes the SQL into a file and its process number into a pipe.
-Both are in the folder of PostgreSQL's socket, which no other account can enter. A long text is parsed by a worker
-process, as one of a client is, so that other sessions go on.
+`local_dsql_engine.checked` (`catalog/72_plpgsql.sql`) writes its process number and the SQL into a pipe, or a long SQL
+into a file. Both are in the folder of PostgreSQL's socket, which no other account can enter. A long text is parsed by a
+worker process, as one of a client is, so that other sessions go on.
+
+An answer depends on the SQL alone. For one that is asked again the answer is left in a file, and the database asks no
+more.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import os
@@ -28,6 +32,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PIPE = "execute"
+_IN_PLACE = 1000
+"""Bytes of the longest answer that is written in place."""
+VERDICT = "verdict_"
+_MOST_VERDICTS = 500
 _READ = 65536
 _OF_TRANSACTIONS = "EXECUTE of transaction commands is not implemented"
 """PostgreSQL's own text."""
@@ -36,17 +44,28 @@ _UNANSWERED = (OSError, ValueError)
 
 
 class DynamicSql:
-    """Answers the questions of one PostgreSQL, from `start` to `close`."""
+    """Answers the questions of one PostgreSQL, from `start` to `close`.
 
-    def __init__(self, folder: Path, profile: Profile, long_texts: LongTexts) -> None:
+    `most_verdicts` is the number of answers in files, and of the last texts that are known, to find one that is asked
+    again: texts that alternate are all in files, or, if they are more, none is.
+    """
+
+    def __init__(
+        self, folder: Path, profile: Profile, long_texts: LongTexts, most_verdicts: int = _MOST_VERDICTS
+    ) -> None:
         self._folder = folder
         self._profile = profile
         self._long_texts = long_texts
+        self._most_verdicts = most_verdicts
         self._pipe: int | None = None
         self._unread = b""
         self._asked: dict[int, str] = {}
         """The last question of each process."""
+        self._answers: dict[int, int] = {}
+        """The open file of the answers to each process."""
         self._parsing: set[asyncio.Task[None]] = set()
+        self._heard: dict[str, None] = {}
+        self._verdicts: dict[str, None] = {}
 
     def start(self) -> None:
         """Make the pipe and read it on the running event loop.
@@ -54,6 +73,8 @@ class DynamicSql:
         Raises:
             OSError: the folder cannot be written.
         """
+        for left in self._folder.glob(VERDICT + "*"):  # by another dialect, perhaps
+            left.unlink(missing_ok=True)
         path = self._folder / _PIPE
         path.unlink(missing_ok=True)
         os.mkfifo(path, mode=0o600)
@@ -68,6 +89,8 @@ class DynamicSql:
         """Read no more questions."""
         for task in self._parsing:
             task.cancel()
+        for process in list(self._answers):
+            self._close_answers(process)
         if self._pipe is not None:
             asyncio.get_running_loop().remove_reader(self._pipe)
             os.close(self._pipe)
@@ -78,18 +101,20 @@ class DynamicSql:
             return
         *lines, self._unread = (self._unread + os.read(self._pipe, _READ)).split(b"\n")
         for line in lines:
-            process, _, question = line.decode("ascii", "replace").partition(" ")
+            process, _, asked = line.decode("ascii", "replace").partition(" ")
             if process.isdigit():
                 try:
-                    self._answer(int(process), question)
+                    self._answer(int(process), *asked.split(" "))
                 except _UNANSWERED:
                     _log.warning("a question about EXECUTE cannot be answered", exc_info=True)
 
-    def _answer(self, process: int, question: str) -> None:
-        """Answer a question, at once if the text is short."""
-        file = self._file(process, ".sql")
-        sql = bytes.fromhex(file.read_text()).decode()
-        file.unlink()
+    def _answer(self, process: int, question: str, text: str | None = None) -> None:
+        """Answer a question, at once if the text is short; without a text it is in a file."""
+        if text is None:
+            file = self._file(process, ".sql")
+            text = file.read_text()
+            file.unlink()
+        sql = bytes.fromhex(text).decode()
         if process not in self._asked:
             self._forget_ended()
         self._asked[process] = question
@@ -98,11 +123,14 @@ class DynamicSql:
             self._parsing.add(task)
             task.add_done_callback(self._parsing.discard)
         else:
-            self._write(process, question, judged(sql, parse(sql, self._profile)))
+            answer = judged(sql, parse(sql, self._profile))
+            self._write(process, question, answer)
+            self._keep(sql, answer)
 
     async def _answer_long(self, process: int, question: str, sql: str) -> None:
         try:
             answer = judged(sql, await self._long_texts.parse(sql, self._profile))
+            self._keep(sql, answer)
         except TooComplex:
             answer = {
                 "sqlstate": TOO_COMPLEX.sqlstate,
@@ -117,17 +145,55 @@ class DynamicSql:
             _log.warning("a question about EXECUTE cannot be answered", exc_info=True)
 
     def _write(self, process: int, question: str, answer: dict[str, str]) -> None:
-        """Write the answer to a question in one step: the database may read the file at any moment."""
-        new = self._file(process, ".new")
-        new.write_text(question + json.dumps(answer), encoding="utf-8")
+        """Write the answer to a question, in place if it is short: that takes a tenth of the time of a new file.
+
+        The database may read the file at any moment, and reads the question first: it is written last. All bytes are
+        ASCII, and the file keeps its length.
+        """
+        path, head, body = self._file(process, ".answer"), question.encode(), json.dumps(answer).encode()
+        file = self._answers.get(process)
+        if len(body) > _IN_PLACE:
+            self._close_answers(process)
+            self._replace(path, head + body)
+            return
+        if file is None:
+            self._replace(path, b" " * (len(head) + _IN_PLACE))
+            file = self._answers[process] = os.open(path, os.O_WRONLY)
+        os.pwrite(file, body.ljust(_IN_PLACE), len(head))
+        os.pwrite(file, head, 0)
+
+    def _close_answers(self, process: int) -> None:
+        if (file := self._answers.pop(process, None)) is not None:
+            os.close(file)
+
+    def _keep(self, sql: str, answer: dict[str, str]) -> None:
+        """Leave the answer to a text in a file if the text has been asked before."""
+        digest = hashlib.sha256(sql.encode()).hexdigest()
+        if digest not in self._heard:
+            self._heard[digest] = None
+            if len(self._heard) > self._most_verdicts:
+                del self._heard[next(iter(self._heard))]
+        elif digest not in self._verdicts:
+            self._verdicts[digest] = None
+            self._replace(self._folder / f"{VERDICT}{digest}", json.dumps(answer).encode())
+            if len(self._verdicts) > self._most_verdicts:
+                oldest = next(iter(self._verdicts))
+                del self._verdicts[oldest]
+                (self._folder / f"{VERDICT}{oldest}").unlink(missing_ok=True)
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        """Write a file in one step: the database may read it at any moment."""
+        new = self._folder / f"{_PIPE}.new"
+        new.write_bytes(data)
         new.chmod(0o644)  # PostgreSQL may run as another user; the folder is closed to all others
-        new.replace(self._file(process, ".answer"))
+        new.replace(path)
 
     def _forget_ended(self) -> None:
         """Remove the answers to processes that have ended."""
         for process in list(self._asked):
             if not _is_alive(process):
                 del self._asked[process]
+                self._close_answers(process)
                 self._file(process, ".answer").unlink(missing_ok=True)
 
     def _file(self, process: int, suffix: str) -> Path:

@@ -208,6 +208,11 @@ def error(fields: Mapping[str, str]) -> bytes:
     )
 
 
+def with_hint(raw: bytes, hint: str) -> bytes:
+    """Return an ErrorResponse that has no hint with one, its other fields as they are."""
+    return frame(raw[:1], raw[BODY:-1] + b"H" + cstring(hint) + b"\0")
+
+
 def shift_position(raw: bytes, by: int) -> bytes:
     """Return an ErrorResponse or NoticeResponse with `by` characters added to its position in the text."""
     parts = raw[BODY:].split(b"\0")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg.types.json
 import pytest
+import sqlalchemy as sa
 from psycopg.adapt import Transformer
 
 from blocks_runtime import AsyncDistributedDatabase, errors, sql
@@ -88,7 +89,7 @@ def test_the_error_names_the_size(
         call(db, sql("SELECT length({value}::text)", value="secret" * (OVER // 6 + 1)))
     told = str(raised.value)
     assert "a message of 10,4" in told
-    assert f"takes {BYTES_PER_MESSAGE:,}; nothing was sent; write fewer rows" in told
+    assert f"takes {BYTES_PER_MESSAGE:,}; it was not sent; write fewer rows" in told
     assert "secret" not in told
     assert not raised.value.retryable
     assert (db.stats.connects, db.stats.idle) == (1, 1)
@@ -113,10 +114,58 @@ def test_with_asyncio(function: None) -> None:
         async with AsyncDistributedDatabase("main") as db:
             await db.query(sql("SELECT {value}::text", value="x" * OVER))
 
-    with pytest.raises(errors.LimitExceeded, match="nothing was sent"):
+    with pytest.raises(errors.LimitExceeded, match="it was not sent"):
         asyncio.run(work())
 
 
 def test_a_value_that_cannot_be_adapted_is_reported_as_ever(db: DistributedDatabase) -> None:
     with pytest.raises(errors.QueryFailed, match="cannot adapt type"):
         db.query(sql("SELECT {value}, {other}", value="x" * HALF, other=object()))
+
+
+LENGTH = sa.text("SELECT length(:value)")
+TEXTS = sa.table("texts", sa.column("id", sa.BigInteger), sa.column("value", sa.Text))
+ALCHEMY: dict[str, tuple[sa.Executable, dict[str, object] | list[dict[str, object]] | None, bool]] = {
+    "a value that fits": (LENGTH, {"value": "x" * ROOM}, True),
+    "a value": (LENGTH, {"value": "x" * OVER}, False),
+    "a text": (sa.text(of_text(OVER).text), None, False),
+    "JSON": (sa.select(sa.cast(sa.literal({"a": "x" * OVER}, sa.JSON), sa.JSON)), None, False),
+    "rows of one INSERT": (
+        sa.insert(TEXTS).returning(TEXTS.c.id),
+        [{"id": i, "value": "x" * HALF} for i in (1, 2, 3)],
+        False,
+    ),
+    "one of several executions": (LENGTH, [{"value": "x"}, {"value": "x" * OVER}], False),
+}
+
+
+@pytest.mark.parametrize(("statement", "values", "fits"), ALCHEMY.values(), ids=ALCHEMY)
+def test_with_sqlalchemy(
+    db: DistributedDatabase,
+    statement: sa.Executable,
+    values: dict[str, object] | list[dict[str, object]] | None,
+    fits: bool,
+) -> None:
+    engine = db.sqlalchemy_engine()
+    with engine.connect() as connection:
+        if fits:
+            connection.execute(statement, values)
+        else:
+            with pytest.raises(errors.LimitExceeded, match="it was not sent") as raised:
+                connection.execute(statement, values)
+            assert len(str(raised.value)) < 1000
+        assert connection.scalar(sa.text("SELECT 1")) == 1
+    engine.dispose()
+
+
+def test_with_sqlalchemy_and_asyncio(function: None) -> None:
+    async def work() -> None:
+        async with AsyncDistributedDatabase("main") as db:
+            engine = db.sqlalchemy_engine()
+            async with engine.connect() as connection:
+                with pytest.raises(errors.LimitExceeded, match="it was not sent"):
+                    await connection.execute(LENGTH, {"value": "x" * OVER})
+                assert await connection.scalar(LENGTH, {"value": "xy"}) == 2
+            await engine.dispose()
+
+    asyncio.run(work())

@@ -96,6 +96,40 @@ def test_a_function_that_cannot_invoke_itself_reports_it_in_time(monkeypatch: py
     assert "reach Lambda from its network" in reason
 
 
+@pytest.mark.parametrize("ends", ["the budget", "no continuation"])
+def test_what_was_kept_is_released_after_the_answer(monkeypatch: pytest.MonkeyPatch, ends: str) -> None:
+    """CloudFormation has the answer first: to release may take as long as the invocation has."""
+    released: list[tuple[bool, float]] = []
+
+    def impatient(request: Request, deadline: Deadline) -> bytes:
+        late = OutOfTime()
+        late.give_up = lambda deadline: released.append((bool(stub.bodies), deadline.remaining))
+        raise late
+
+    began = time.time() - (BUDGET if ends == "the budget" else 0)
+    with response_server() as stub, response_server(403) as calls:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", calls.url.partition("/answer")[0])
+        answer(stub, impatient, seconds=60, **{STARTED_AT: began})
+        assert stub.bodies[0]["Status"] == "FAILED"
+    ((answered, left),) = released
+    assert answered
+    assert 40 < left < 60 - continuation.SPARE
+
+
+def test_what_is_kept_for_another_invocation_is_not_released(monkeypatch: pytest.MonkeyPatch) -> None:
+    released: list[Deadline] = []
+
+    def impatient(request: Request, deadline: Deadline) -> bytes:
+        late = OutOfTime()
+        late.give_up = released.append
+        raise late
+
+    with response_server() as stub, response_server(202) as calls:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", calls.url.partition("/answer")[0])
+        answer(stub, impatient, seconds=60)
+    assert (stub.bodies, len(calls.bodies), released) == ([], 1, [])
+
+
 def test_delivery_ends_before_the_invocation() -> None:
     began = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as mute:

@@ -12,9 +12,10 @@ from custom_resource import continuation
 from custom_resource.cloudformation import Request
 from dsql_dialect.migrations import compile_folder
 from lambda_migrator import handler
+from lambda_migrator.lease import TERM
 from lambda_migrator.migrate import Outcome
 from tests.support.cloudformation_stub import EVENT, response_server
-from tests.support.lambda_invocation import FUNCTION, Context, invoke
+from tests.support.lambda_invocation import FUNCTION, Context, invoke, request
 
 if TYPE_CHECKING:
     from tests.lambda_migrator.conftest import Deployment
@@ -159,3 +160,19 @@ def test_the_whole_request_has_a_budget(deployment: Deployment) -> None:
         }
         handler.handler(event, Context(seconds=1.5))
     assert "did not end within 55 minutes" in stub.bodies[0]["Reason"]
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_request_that_is_not_continued_keeps_no_lease(deployment: Deployment) -> None:
+    """CloudFormation rolls back at once, and its next request must not wait until the lease expires."""
+    deployment.write({"001_t": FILES["001_t"], "002_slow": "INSERT INTO t SELECT 1 FROM pg_sleep(3);"})
+    with response_server() as stub:
+        event = request(deployment, stub) | {continuation.STARTED_AT: time.time() - continuation.BUDGET + 1}
+        handler.handler(event, Context())
+        assert "did not end within 55 minutes" in stub.bodies[0]["Reason"]
+        assert deployment.rows("SELECT token, expires_at <= now() FROM _migrations_lock") == [(1, True)]
+        (deployment.folder / "002_slow.sql").unlink()
+        began = time.monotonic()
+        invoke(deployment, stub, "Update")
+        assert stub.bodies[1]["Status"] == "SUCCESS"
+    assert time.monotonic() - began < TERM / 10

@@ -101,12 +101,12 @@ def test_a_host_name_that_resolves_late_is_retried(
     deployment.write(FILES)
     there, tries = deployment.target(), 0
 
-    def arriving(target: Target, token: str) -> Session:
+    def arriving(target: Target, token: str, *, until: float) -> Session:
         nonlocal tries
         tries += 1
         if tries <= 3:
-            return open_session(target, token)
-        return open_session(there, signing.token(there.host, there.region, there.role, keys()))
+            return open_session(target, token, until=until)
+        return open_session(there, signing.token(there.host, there.region, there.role, keys()), until=until)
 
     monkeypatch.setattr(admin, "open_session", arriving)
     keys = deployment.admin()._credentials

@@ -65,7 +65,7 @@ def check_length(statement: Sql, transformer: Transformer) -> None:
     if longest > BYTES_PER_MESSAGE:
         what = "values of the statement make" if bound > text else "text of the statement makes"
         failure = LimitExceeded(
-            f"the {what} a message of {longest:,} bytes, and Aurora DSQL takes {BYTES_PER_MESSAGE:,}; nothing was sent",
+            f"the {what} a message of {longest:,} bytes, and Aurora DSQL takes {BYTES_PER_MESSAGE:,}; it was not sent",
             advice="write fewer rows in one statement, as load() does, or keep large values in Amazon S3",
         )
         failure.statement = statement.text

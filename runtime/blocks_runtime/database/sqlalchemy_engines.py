@@ -25,10 +25,12 @@ except ImportError as missing:
     ) from missing
 
 from psycopg import Error, pq
+from psycopg.adapt import Transformer
 
 from ..errors import ConnectionFailed, TransactionAborted
 from .classification import translate, unknown_commit, unknown_statement
 from .fragments import Sql
+from .message_size import check_length, may_be_too_long
 from .read_only import is_read_only
 from .session import IDLE, LIFETIME, readability_check
 
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 
     AlchemyEngine: TypeAlias = sqlalchemy.Engine
     AsyncAlchemyEngine: TypeAlias = sqlalchemy.ext.asyncio.AsyncEngine
+    _Values: TypeAlias = dict[str, object] | tuple[object, ...]
+    _Parameters: TypeAlias = _Values | list[_Values]
 
     from ..errors import DatabaseError
 
@@ -96,10 +100,11 @@ def _defaults(size: int) -> dict[str, object]:
 
 
 def _add_listeners(engine: AlchemyEngine) -> None:
-    """Check connections at checkout, transactions before COMMIT, and errors for an outcome that is unknown."""
+    """Check connections at checkout, messages for their size, COMMITs, and errors for an outcome that is unknown."""
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "checkin", _on_checkin)
     event.listen(engine, "checkout", lambda dbapi, record, _: _on_checkout(engine.dialect, dbapi, record))
+    event.listen(engine, "before_cursor_execute", _on_execute)
     event.listen(engine, "commit", _on_commit)
     event.listen(engine, "begin", _on_begin)
     event.listen(engine, "handle_error", _on_error)
@@ -135,6 +140,17 @@ def _on_checkout(dialect: Dialect, dbapi: DBAPIConnection, record: ConnectionPoo
             dialect.do_ping(dbapi)
         except (Error, DBAPIError) as error:
             raise DisconnectionError("the connection does not answer after idling") from error
+
+
+def _on_execute(
+    connection: Connection, _: object, statement: str, parameters: _Parameters, *_others: object
+) -> None:
+    """Refuse a statement whose messages are too long for the server, before one is sent."""
+    for each in parameters if isinstance(parameters, list) else [parameters]:
+        one = Sql((), tuple(each.values() if isinstance(each, dict) else each), statement)
+        if may_be_too_long(one):
+            driver: Any = connection.connection.driver_connection
+            check_length(one, Transformer(driver))
 
 
 def _on_commit(connection: Connection) -> None:

@@ -150,6 +150,25 @@ def test_a_scan_costs_all_rows_it_reads(dsql: LocalCluster, connection: psycopg.
     assert look_up.write_dpu == 0
 
 
+def test_what_was_written_into_a_dropped_table_counts(
+    dsql: LocalCluster, connection: psycopg.Connection
+) -> None:
+    connection.execute("CREATE TABLE kept (id int PRIMARY KEY, v text)")
+    with dsql.cost() as cost:
+        connection.execute(INSERT.format(10))
+        connection.execute("DROP TABLE orders")
+        connection.execute("CREATE TABLE orders (id int PRIMARY KEY, v text)")
+        connection.execute("CREATE INDEX ASYNC ON orders (v)")
+        connection.execute("INSERT INTO orders SELECT n, repeat('x', 1000) FROM generate_series(1, 5) n")
+        connection.execute("BEGIN")
+        connection.execute("DROP TABLE kept")
+        connection.execute("ROLLBACK")
+        connection.execute("INSERT INTO kept VALUES (1, 'a')")
+        connection.execute("DROP TABLE orders")
+    assert (cost.transactions, cost.rows_written, cost.index_entries_written) == (3, 16, 5)
+    assert 5 * 1_000 <= cost.bytes_written - (10 + 1 + 5) * 128 <= 5 * 1_020
+
+
 def test_a_budget_is_asserted(dsql: LocalCluster, connection: psycopg.Connection) -> None:
     with dsql.cost(budget=0.06):
         connection.execute(INSERT.format(1))

@@ -41,7 +41,8 @@ class Sessions:
         try:
             cursor = self._session(name).execute(sql.replace("{schema}", SCHEMA))
         except psycopg.Error as error:
-            return f"error {error.sqlstate} {error.diag.message_primary}"
+            hint = f" HINT: {error.diag.message_hint}" if error.diag.message_hint else ""
+            return f"error {error.sqlstate} {error.diag.message_primary}{hint}"
         if cursor.description is None:
             return f"tag {cursor.statusmessage}"
         return f"rows {json.dumps([list(row) for row in cursor.fetchall()])}"

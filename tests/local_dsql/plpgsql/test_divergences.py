@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SHOWN_BY = {
     "handled-violations-beside-others": ("handler-of-a-key-made-in-the-same-block-beside-others",),
     "undone-change-conflicts": ("exception-undoes-a-change-of-a-newer-row",),
+    "cancellations-pass-handlers": ("raise-with-the-text-of-a-cancellation",),
     "limit-at-statement-end": ("rows-caught-in-the-loop",),
     "procedure-runs-alone": ("procedure-runs-alone", "rows-per-internal-transaction"),
     "plpgsql-unknown": ("body-ddl", "body-set", "do-commit", "procedure-sql-language", "procedure-alter"),
@@ -119,3 +120,67 @@ def test_a_cursor_is_lost_at_a_suspension(admin: psycopg.Connection[Any], novemb
     finally:
         admin.execute("DROP FUNCTION opened")
         admin.execute("DROP FUNCTION fetched")
+
+
+def test_a_call_that_commits_fails_in_a_pipeline(
+    admin: psycopg.Connection[Any], november: PlpgsqlCluster
+) -> None:
+    """Shows `call-in-pipeline`: PostgreSQL runs the same messages."""
+    admin.execute(
+        "CREATE PROCEDURE committing() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO kept VALUES (1, 1, 'a'); COMMIT;"
+        " INSERT INTO kept VALUES (2, 2, 'b'); ROLLBACK; END $$"
+    )
+
+    def send(connection: psycopg.Connection[Any]) -> int:
+        with connection.pipeline():
+            connection.execute("SELECT 1")
+            connection.execute("CALL committing()")
+        row = admin.execute("SELECT count(*)::int FROM kept").fetchone()
+        return -1 if row is None else int(row[0])
+
+    try:
+        with pytest.raises(psycopg.errors.InvalidTransactionTermination) as refused:
+            send(admin)
+        assert "not in a pipeline" in (refused.value.diag.message_hint or "")
+        with november.direct() as postgres:
+            assert send(postgres) == 1
+        admin.execute("DELETE FROM kept")
+        with admin.pipeline():
+            admin.execute("CALL committing()")
+        assert admin.execute("SELECT array_agg(v) FROM kept").fetchone() == (["a"],)
+    finally:
+        admin.execute("DROP PROCEDURE committing")
+
+
+def test_a_check_that_writes_conflicts_at_a_suspension(
+    admin: psycopg.Connection[Any], november: PlpgsqlCluster
+) -> None:
+    """Shows `checks-run-again`."""
+    admin.execute("CREATE SEQUENCE numbers CACHE 1")
+    admin.execute(
+        "CREATE FUNCTION noted(k int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN"
+        " INSERT INTO kept VALUES (k, nextval('numbers')); RETURN true; END $$"
+    )
+    admin.execute("CREATE TABLE checked (id int PRIMARY KEY, k int CHECK (noted(k)))")
+    seen = "SELECT k::int FROM kept ORDER BY k"
+    try:
+        admin.execute("INSERT INTO checked VALUES (1, 1)")
+        with november.connect(autocommit=False) as me:
+            me.execute("UPDATE checked SET k = 2")
+            assert me.execute(seen).fetchall() == [(1,), (2,)]
+            admin.execute("BEGIN")
+            admin.execute("UPDATE checked SET k = 3")
+            admin.execute("ROLLBACK")
+            assert me.execute(seen).fetchall() == [(1,), (2,), (2,)]
+            with pytest.raises(psycopg.errors.SerializationFailure):
+                me.commit()
+        assert admin.execute(seen).fetchall() == [(1,)]
+        assert admin.execute("SELECT nextval('numbers') > 4").fetchone() == (True,)
+        with november.connect(autocommit=False) as me:
+            me.execute("UPDATE checked SET k = 2")
+            me.commit()
+        assert admin.execute(seen).fetchall() == [(1,), (2,)]
+    finally:
+        admin.execute("DROP TABLE checked")
+        admin.execute("DROP FUNCTION noted")
+        admin.execute("DROP SEQUENCE numbers")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+
+from dsql_dialect import profile
+from local_dsql.parsing.long_texts import LongTexts
+from local_dsql.proxy.dynamic_sql import VERDICT, DynamicSql
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,3 +65,72 @@ def test_files_of_ended_sessions_are_removed(november: PlpgsqlCluster) -> None:
     with november.connect() as connection:
         connection.execute("DO $$ BEGIN EXECUTE 'SELECT 1'; END $$")
     assert mine not in files()
+
+
+def test_answers_of_all_lengths(november: PlpgsqlCluster) -> None:
+    """Accepted, refused, and with another SQL to run; what is longer takes another way than what is shorter."""
+    body = """
+        DECLARE refused int := 0; BEGIN
+        FOR i IN 1..100 LOOP
+            EXECUTE 'SELECT ' || i;
+            BEGIN
+                EXECUTE 'RESET ROLE --' || i;
+            EXCEPTION WHEN feature_not_supported THEN
+                refused := refused + 1;
+            END;
+            IF i % 5 = 0 THEN
+                EXECUTE 'SELECT FROM asked FOR UPDATE SKIP LOCKED --' || repeat('é', i * 20);
+            END IF;
+        END LOOP;
+        RAISE EXCEPTION '% refused', refused;
+        END"""
+    with november.connect() as connection:
+        connection.execute("CREATE TABLE asked (id int PRIMARY KEY)")
+        try:
+            with pytest.raises(psycopg.errors.RaiseException, match="100 refused"):
+                connection.execute(f"DO $$ {body} $$")
+        finally:
+            connection.execute("DROP TABLE asked")
+
+
+def verdicts(folder: Path) -> set[Path]:
+    """Return the files with answers to texts that were asked again."""
+    return set(folder.glob(VERDICT + "*"))
+
+
+def test_a_text_that_runs_again_is_not_asked_again(november: PlpgsqlCluster) -> None:
+    before = verdicts(november.sockets)
+    texts = {
+        "SELECT 41": "done",
+        "RESET ROLE": "setting configuration parameter",
+        "SELECT FROM pg_database FOR UPDATE SKIP LOCKED": "permission denied for table pg_database",
+    }
+    with november.connect() as connection:
+        for sql, answer in texts.items():
+            for _ in range(4):
+                with pytest.raises(psycopg.Error, match=answer):
+                    connection.execute(f"DO $$ BEGIN EXECUTE '{sql}'; RAISE EXCEPTION 'done'; END $$")
+    assert len(verdicts(november.sockets) - before) == len(texts)
+
+
+def test_few_answers_are_kept_and_none_after_a_restart(tmp_path: Path) -> None:
+    async def ask(texts: range) -> None:
+        dynamic = DynamicSql(tmp_path, profile("2026-11"), LongTexts(), most_verdicts=10)
+        dynamic.start()
+        assert not verdicts(tmp_path)
+        try:
+            for _ in range(2):
+                for number in texts:
+                    with (tmp_path / "execute").open("w") as pipe:
+                        pipe.write(f"1 question {f'SELECT {number}'.encode().hex()}\n")
+                    await asyncio.sleep(0)
+                    await asyncio.sleep(0)
+        finally:
+            dynamic.close()
+
+    asyncio.run(ask(range(3)))
+    assert len(verdicts(tmp_path)) == 3
+    asyncio.run(ask(range(10)))
+    assert len(verdicts(tmp_path)) == 10
+    asyncio.run(ask(range(11)))
+    assert not verdicts(tmp_path)

@@ -139,7 +139,7 @@ def test_the_guards_tell_nothing_of_rows_that_their_caller_may_not_read(
     answers = {
         me.ask(
             f"SELECT local_dsql_engine.is_conflict('23505', '', 'Key (id)=({guess}) already exists.', 'public',"
-            " 'hidden', 'hidden_pkey')"
+            " 'hidden', 'hidden_pkey', '')"
         ).rows
         for guess in (1, 2)
     }
