@@ -79,11 +79,10 @@ class Portals:
         """Record an Execute; without a row limit the portal is read to its end."""
         self._executed[portal] = limit
 
-    def lose(self, portal: bytes) -> bool:
-        """Record that PostgreSQL does not have a named portal that the client may use; return True."""
+    def lose(self, portal: bytes) -> None:
+        """Record that PostgreSQL does not have a portal that the client may use. The unnamed one is always replaced."""
         if portal:
             self.lost.add(portal)
-        return True
 
     def has_begun(self, portal: bytes) -> bool:
         """Return whether a portal has been executed."""

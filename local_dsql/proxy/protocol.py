@@ -366,7 +366,10 @@ class QueryProtocol:
         if statement.transaction is not None and execution.frames[0][0] == FrontendMessage.EXECUTE:
             execution = simple_execution(statement)  # its portal was bound outside of a transaction
         if statement.transaction == "BEGIN":
-            return await self._control.begin(execution) and self._session.statements.portals.lose(portal)
+            if not await self._control.begin(execution):
+                return False
+            self._session.statements.portals.lose(portal)
+            return True
         if statement.transaction == "COMMIT":
             return await self._control.commit(execution)
         if statement.transaction == "ROLLBACK":
