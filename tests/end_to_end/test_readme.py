@@ -142,7 +142,7 @@ def test_a_refused_migration_fails_the_synth_as_shown(tmp_path: Path) -> None:
     ran = shell(REFUSED, tmp_path)
     assert ran.returncode == 1
     shown = transcripts()[REFUSED].partition("…\n")[2]
-    assert shown.count("\n") == 3
+    assert shown.count("\n") == 4
     assert ran.stderr.endswith(shown)
 
 
