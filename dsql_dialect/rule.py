@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from blocks_runtime.shared.explained_error import explain_command
+from blocks_runtime.contract import explain_command
 from dsql_dialect.profiles import way_out
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from blocks_runtime.shared.explained_error import explain_command
+from blocks_runtime.contract import explain_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -45,8 +45,8 @@ Texts and codes: AWS user guide, "troubleshooting" and "quotas"; recorded 2026-0
 
 from __future__ import annotations
 
+from .contract import explain_command
 from .limits import BYTES_PER_TRANSACTION, ROWS_PER_TRANSACTION
-from .shared.explained_error import explain_command
 
 __all__ = [
     "AccessDenied",

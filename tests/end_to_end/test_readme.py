@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -57,7 +58,6 @@ def test_the_smallest_stack_runs_the_smallest_handler(tmp_path: Path, page_block
 
 README = (ROOT / "README.md").read_text("utf-8")
 DEMO = "make demo"
-PROGRESS = "demo: N done"
 
 
 def transcripts() -> dict[str, str]:
@@ -109,15 +109,24 @@ def test_make_demo_starts_the_demo() -> None:
 
 @pytest.mark.slow
 def test_the_demo_prints_what_the_readme_shows(checkout: Path) -> None:
-    """Line by line; the page leaves out the lines of progress, and of the deploy after the first one."""
+    """Line by line; the page leaves out the lines of progress, and of the deploy after the first one.
+
+    With BLOCKS_WRITE_DOCS set, the lines are written into the README.
+    """
     command = re.sub(r"^.*-m", ".venv/bin/python -u -m", demo_command())
     ran = shell(f"{command} 2>&1", checkout)
     assert ran.returncode == 0, ran.stdout
+    kept = [line for line in ran.stdout.splitlines() if not re.fullmatch(r"demo: +\d+ done", line)]
+    if "BLOCKS_WRITE_DOCS" in os.environ:
+        steps = [number for number, line in enumerate(kept) if line.startswith("demo:   ")]
+        kept[steps[0] + 1 : steps[-1] + 1] = ["  …"]
+        (ROOT / "README.md").write_text(README.replace(transcripts()[DEMO], "\n".join([*kept, ""])), "utf-8")
+        return
     printed, shown = (
-        shell_page.shape(f"```console\n{text}```") for text in (ran.stdout, transcripts()[DEMO])
+        shell_page.shape(f"```console\n{text}```") for text in ("\n".join([*kept, ""]), transcripts()[DEMO])
     )
     begin, _, end = (part.splitlines() for part in shown.partition(" …\n"))
-    lines = [line for line in printed.splitlines() if line != PROGRESS]
+    lines = printed.splitlines()
     assert lines[: len(begin)] == begin
     assert lines[-len(end) :] == end
 

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 
-def explain_command(code: str) -> str:
-    """Return the command that explains a code of a message."""
-    return f"blocks explain-error {code}"
-
-
 class ExplainedError(Exception):
     """A failure with its remedy.
 
