@@ -75,7 +75,6 @@ def test_the_package_has_the_extra_and_the_server_prints_a_url(
     server = subprocess.Popen(
         [sys.executable, *shlex.split(commands[-1])[2:]],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import doctest
 import io
-import os
 import re
 import shlex
 import signal
@@ -105,7 +104,6 @@ def test_the_server_prints_the_variable_on_the_page(tmp_path: Path, page_blocks:
     server = subprocess.Popen(
         [sys.executable, *shlex.split(command)[1:]],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(PAGE.parents[1])},
         stdout=subprocess.PIPE,
         text=True,
     )
