@@ -17,7 +17,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo worldseat test test-fast test-slow test-pythons conformance cloudformation lint format docs isolation faults bench synth release-check clean
+.PHONY: help setup demo worldseat test test-fast test-slow test-pythons conformance cloudformation lint format docs screenshots isolation faults bench synth release-check clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -86,6 +86,9 @@ format: $(READY)  ## Format the code, and generate the runtime for threads from 
 
 docs: $(READY)  ## Build the documentation site in build/site; a broken link or an unlisted page is an error
 	@$(PY) -m tools.site
+
+screenshots: $(READY)  ## Make the pictures and recorded sessions of the pages from the running system; needs a Chromium
+	@$(PY) -m tools.screenshots
 
 bench: $(READY)  ## Run every benchmark: ratios to other programs, on one core; BLOCKS_WRITE_DOCS=1 writes the page
 	@$(PY) -m benchmarks

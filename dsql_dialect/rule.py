@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from blocks_runtime.contract import explain_command
 from dsql_dialect.profiles import way_out
 
 if TYPE_CHECKING:
@@ -92,6 +93,16 @@ class Rule:
     remedy_in_migration: str = ""
     in_body: bool = False
 
+    @property
+    def hint(self) -> str:
+        """The remedy, and the command that explains the rule; the local DSQL sends it in the HINT field."""
+        return f"{self.remedy} {self.explanation}"
+
+    @property
+    def explanation(self) -> str:
+        """The command that explains the rule, as a sentence."""
+        return f"Explained by `{explain_command(self.id)}`."
+
     def refuses(self, profile: Profile) -> bool:
         """Return whether the construct is refused in a dialect."""
         return not profile.lifts(self.lifted) and (self.since is None or self.since <= profile.as_of)
@@ -128,6 +139,11 @@ class Finding:
     def remedy(self) -> str:
         """The alternative; where a later dialect allows the statement, also its name and since when it does."""
         return self._dated(self.rule.remedy)
+
+    @property
+    def hint(self) -> str:
+        """The remedy, and the command that explains the rule; the local DSQL sends it in the HINT field."""
+        return f"{self.remedy} {self.rule.explanation}"
 
     @property
     def remedy_in_migration(self) -> str:

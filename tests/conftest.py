@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import fast_tests
+from tests.support import code_blocks, fast_tests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +20,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.fixture(scope="session")
 def dsql_migrated() -> None:
     """No migrations: the app that `make demo` has deployed in this folder is not the app of the tests."""
+
+
+@pytest.fixture
+def page_blocks(request: pytest.FixtureRequest) -> list[code_blocks.Block]:
+    """The code blocks of pages that this test verifies."""
+    return code_blocks.taken_by(request.node.nodeid.partition("[")[0])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -99,15 +99,15 @@ def _place(dialect: Setting[str]) -> str:
 
 def _summarize(findings: Sequence[MigrationFinding]) -> None:
     """Print the number of findings, of many also by kind."""
-    from dsql_dialect.migrations.errors import by_kind
+    from dsql_dialect.migrations.errors import by_kind, explained_by
 
     if len(findings) > _FEW:
         for number, rule in by_kind(findings):
             console.print_message(f"{number:>8,} × {rule.id}: {rule.title}")
     many = "s" * (len(findings) > 1)
-    ids = {each.rule.id for each in findings}
-    explained = f"explained by `blocks explain-error {ids.pop() if len(ids) == 1 else 'RULE'}`"
-    console.print_message(f"{len(findings):,} finding{many}, {explained}{_lifted(findings)}", "red")
+    console.print_message(
+        f"{len(findings):,} finding{many}, {explained_by(findings)}{_lifted(findings)}", "red"
+    )
 
 
 def _lifted(findings: Sequence[MigrationFinding]) -> str:

@@ -113,7 +113,9 @@ def as_error(finding: MigrationFinding | MoreAlike) -> CommandError:
     sqlstate = f" (SQLSTATE {finding.sqlstate})" if finding.sqlstate else ""
     place = f"{console.display_path(finding.path)}:{finding.line}:{finding.column}"
     return CommandError(
-        f"{place}: {finding.rule.title} [{finding.rule.id}]", f"{finding.why}{sqlstate}", finding.remedy
+        f"{place}: {finding.rule.title} [{finding.rule.id}]",
+        f"{finding.why}{sqlstate}",
+        f"{finding.remedy} {finding.rule.explanation}",
     )
 
 

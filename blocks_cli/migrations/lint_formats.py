@@ -52,7 +52,7 @@ def as_sarif(findings: Sequence[MigrationFinding], most: int | None = None) -> s
     findings, _ = _limited(findings, most)
     rules = {finding.rule.id: finding.rule for finding in findings}
     descriptions: Json = [
-        {"id": rule.id, "shortDescription": {"text": rule.title}, "help": {"text": rule.remedy}}
+        {"id": rule.id, "shortDescription": {"text": rule.title}, "help": {"text": rule.hint}}
         for rule in sorted(rules.values(), key=lambda rule: rule.id)
     ]
     driver: Json = {"name": "blocks lint", "rules": descriptions}
@@ -66,7 +66,8 @@ def as_github(findings: Sequence[MigrationFinding], most: int | None = None) -> 
     findings, _ = _limited(findings, most)
     return "\n".join(
         f"::error file={_property(console.display_path(each.path))},line={each.line},col={each.column},"
-        f"title={_property(each.rule.id)}::{_message(f'{each.rule.title}: {each.why}. {each.remedy}')}"
+        f"title={_property(each.rule.id)}::"
+        + _message(f"{each.rule.title}: {each.why}. {each.remedy} {each.rule.explanation}")
         for each in findings
     )
 

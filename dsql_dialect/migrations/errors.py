@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from blocks_runtime.contract import explain_command
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
@@ -67,12 +69,12 @@ class MigrationErrors(ValueError):
     """A folder of migrations cannot be compiled; `findings` are all its faults, ordered by place.
 
     The text has a block of three lines for each: place and fault, reason with SQLSTATE, remedy. Of each rule it shows
-    the first `MOST_ALIKE` in a file, and counts the others.
+    the first `MOST_ALIKE` in a file, and counts the others. The last line is `explained_by`.
     """
 
     def __init__(self, findings: Sequence[MigrationFinding]) -> None:
         self.findings = tuple(findings)
-        super().__init__("\n".join(map(str, folded(self.findings))))
+        super().__init__("\n".join([*map(str, folded(self.findings)), explained_by(self.findings)]))
 
     def __reduce__(self) -> tuple[type[MigrationErrors], tuple[tuple[MigrationFinding, ...]]]:
         return type(self), (self.findings,)
@@ -105,6 +107,12 @@ def by_kind(findings: Iterable[MigrationFinding]) -> list[tuple[int, Rule]]:
     rules = {finding.rule.id: finding.rule for finding in findings}
     numbers = Counter(finding.rule.id for finding in findings)
     return [(number, rules[name]) for name, number in numbers.most_common()]
+
+
+def explained_by(findings: Iterable[MigrationFinding]) -> str:
+    """Return the command that explains the rule of the findings; of several rules, with RULE in place of the id."""
+    ids = {each.rule.id for each in findings}
+    return f"explained by `{explain_command(ids.pop() if len(ids) == 1 else 'RULE')}`"
 
 
 def in_one_line(reason: str) -> str:

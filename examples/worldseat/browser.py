@@ -51,7 +51,7 @@ def chromium() -> Iterator[playwright.Browser]:
 
 
 PICTURES = {
-    "desktop-light": (1280, 900, "light"),
+    "desktop-light": (1280, 1180, "light"),
     "tablet-dark": (820, 1180, "dark"),
     "phone-light": (360, 740, "light"),
 }
@@ -70,7 +70,7 @@ def take_pictures(url: str, folder: Path, buyers: int) -> list[Path]:
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
             page.set_viewport_size({"width": width, "height": height})
             paths.append(folder / f"{name}.png")
-            page.screenshot(path=paths[-1], full_page=True)
+            page.screenshot(path=paths[-1])
     return paths
 
 

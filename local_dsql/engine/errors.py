@@ -31,7 +31,7 @@ ROW_LIMIT = ServerMessage(
     hint=f"Change at most {ROWS_PER_TRANSACTION:,} rows in one transaction: split the work into batches.",
 )
 
-ROWS_WITH_DDL = ServerMessage(DDL_WITH_DML.sqlstate, DDL_WITH_DML.text, hint=DDL_WITH_DML.remedy)
+ROWS_WITH_DDL = ServerMessage(DDL_WITH_DML.sqlstate, DDL_WITH_DML.text, hint=DDL_WITH_DML.hint)
 """Error of a transaction with DDL in which a function has changed rows; the texts of its statements do not show
 that."""
 

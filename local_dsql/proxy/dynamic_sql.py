@@ -215,11 +215,11 @@ def judged(sql: str, script: Script) -> dict[str, str]:
     statements = script.statements
     for statement in statements:
         if (finding := statement.finding) is not None:
-            return {"sqlstate": finding.sqlstate, "message": finding.message, "hint": finding.remedy}
+            return {"sqlstate": finding.sqlstate, "message": finding.message, "hint": finding.hint}
         if not may_be_in_a_body(statement):
             message = (
                 _OF_TRANSACTIONS if statement.transaction else STATEMENT.text.format(node=statement.node)
             )
-            return {"sqlstate": STATEMENT.sqlstate, "message": message, "hint": STATEMENT.remedy}
+            return {"sqlstate": STATEMENT.sqlstate, "message": message, "hint": STATEMENT.hint}
     waits = any(each.traits.skip_locked or each.traits.nowait for each in statements)
     return {"query": without_lock_waits(sql)} if waits else {}

@@ -167,7 +167,7 @@ def refusal(finding: Finding) -> ServerMessage:
         finding.sqlstate,
         finding.message,
         detail=finding.detail or None,
-        hint=finding.remedy,
+        hint=finding.hint,
         position=finding.position.offset + 1,
     )
 

@@ -39,6 +39,7 @@ __all__ = [
     "custom_role",
     "custom_role_prefix",
     "database_role",
+    "explain_command",
     "variable_prefix",
 ]
 
@@ -49,6 +50,11 @@ DATABASE = "postgres"
 """The only database of a cluster."""
 
 DEFAULT_PORT = 5432
+
+
+def explain_command(code: str) -> str:
+    """Return the command that explains a code of a message: a rule, a SQLSTATE, or a class of errors."""
+    return f"blocks explain-error {code}"
 
 
 class Access(enum.Enum):

@@ -37,13 +37,15 @@ Each has `sqlstate` (None without a server error), `retryable` (running the same
 404 for a row that does not exist, 400 for a parameter that is no value of its type, else 500),
 `commit_unknown` (it may have taken effect), `attempts`, `advice` (the remedy), and `name`, its name in Blocks for
 TypeScript. The driver's error is the `__cause__`. All can be pickled. `str()` contains the failure, the SQLSTATE, the
-remedy and the statement with `$1` in place of values, and never a value or a token.
+remedy, the statement with `$1` in place of values, and the command that explains the class, and never a value or a
+token.
 
 Texts and codes: AWS user guide, "troubleshooting" and "quotas"; recorded 2026-09, eu-central-1.
 """
 
 from __future__ import annotations
 
+from .contract import explain_command
 from .limits import BYTES_PER_TRANSACTION, ROWS_PER_TRANSACTION
 
 __all__ = [
@@ -153,9 +155,19 @@ class DatabaseError(Exception):
         if self.statement is not None and not self.excerpt:
             text = " ".join(self.statement.split())
             lines.append(f"STATEMENT:  {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}")
+        if _COMMAND not in f"{self.advice}{self.hint}":  # the local DSQL names a rule, which says more
+            lines.append(f"EXPLANATION:  {explain_command(self._explained().__name__)}")
         return lines
 
+    @classmethod
+    def _explained(cls) -> type[DatabaseError]:
+        """Return the class that has an entry: this one, or the base of one that an application has derived."""
+        return next(
+            each for each in cls.__mro__ if each.__module__ == __name__ and issubclass(each, DatabaseError)
+        )
 
+
+_COMMAND = explain_command("")
 _SHOWN = 200
 """Characters of a statement in the text of an error."""
 

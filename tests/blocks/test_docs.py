@@ -18,15 +18,12 @@ from tests.support.template_reader import Template
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.code_blocks import Block
+
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "construct.md").read_text(encoding="utf-8")
 GUIDES = ("vpc", "packages", "existing-cluster")
 """Guides whose examples are parts of a stack; each begins with its imports."""
-
-
-def examples(page: str) -> list[str]:
-    """Return the Python blocks of a page that are no files."""
-    return re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
 
 
 TABLES = {
@@ -55,10 +52,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("project")
 @pytest.mark.parametrize("name", ["construct", *(f"guides/{guide}" for guide in GUIDES)])
-def test_every_example_makes_a_template(app: cdk.App, name: str) -> None:
-    page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+def test_every_example_makes_a_template(app: cdk.App, name: str, page_blocks: list[Block]) -> None:
     imports: dict[str, Any] = {}
-    prelude, *parts = examples(page)
+    prelude, *parts = (block.body for block in page_blocks if block.page == f"docs/{name}.md")
     exec(prelude, imports)
     for number, example in enumerate(parts):
         stack = cdk.Stack(app, f"Example{number}")
@@ -66,7 +62,7 @@ def test_every_example_makes_a_template(app: cdk.App, name: str) -> None:
         exec(example.replace('"functions"', f'"{Path.cwd() / "functions"}"'), imports | {"self": stack})
     for artifact in app.synth().stacks:
         Template(artifact.template).order()
-    assert len(parts) == page.count("```python") - 1 >= (7 if name == "construct" else 1)
+    assert len(parts) >= (7 if name == "construct" else 1)
 
 
 def test_every_option_is_in_the_table() -> None:

@@ -15,8 +15,11 @@ from blocks_cli.exit_codes import ExitCode
 from blocks_cli.explanations import Kind, explanation, explanations, nearest
 from blocks_cli.explanations.runtime_errors import classes_of
 from blocks_cli.main import main
+from blocks_cli.migrations.folder import explain
+from blocks_cli.migrations.lint_formats import FORMATS
 from blocks_runtime.database.classification import classify
-from blocks_runtime.errors import DatabaseError
+from blocks_runtime.errors import DatabaseError, FeatureNotSupported, UniqueConstraintViolation
+from dsql_dialect.migrations.errors import MigrationErrors, MigrationFinding
 from dsql_dialect.migrations.rules import RULES as MIGRATION_RULES
 from dsql_dialect.rules import INTERNAL_ERROR, RULES
 from local_dsql.divergences import DIVERGENCES
@@ -24,6 +27,9 @@ from tests.test_links import anchors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from dsql_dialect.rule import Rule
+    from local_dsql import LocalCluster
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
@@ -78,6 +84,54 @@ def test_every_error_of_the_runtime_is_explained() -> None:
     }
     assert len(names) > 25
     assert {name for name in names if not known(name)} == set()
+
+
+NAMED = re.compile(r"blocks explain-error ([\w-]+)")
+"""The command that a message names."""
+
+
+@pytest.mark.parametrize("kind", [*subclasses(DatabaseError)], ids=lambda kind: kind.__name__)
+def test_the_text_of_an_error_ends_with_the_command_that_explains_it(kind: type[DatabaseError]) -> None:
+    error = kind("a failure", sqlstate="XX000")
+    error.statement = "SELECT $1"
+    last = str(error).splitlines()[-1]
+    named = NAMED.findall(last)
+    assert [last] == [f"EXPLANATION:  blocks explain-error {name}" for name in named]
+    assert all(map(known, named))
+    assert kind.__name__ in named or not kind.__module__.startswith("blocks_runtime")
+
+
+def test_an_error_class_of_an_application_is_explained_by_its_base() -> None:
+    class SoldOut(UniqueConstraintViolation):
+        """The last seat is sold."""
+
+    assert str(SoldOut("sold out")).endswith("EXPLANATION:  blocks explain-error UniqueConstraintViolation")
+
+
+def test_a_text_of_an_error_names_one_command() -> None:
+    """The hint of the local DSQL names the rule, which says more than the class."""
+    error = FeatureNotSupported("unsupported statement: Truncate", advice=RULES["truncate"].hint)
+    assert NAMED.findall(str(error)) == ["truncate"]
+
+
+@pytest.mark.parametrize(
+    "rule", [*RULES.values(), *MIGRATION_RULES, INTERNAL_ERROR], ids=lambda rule: rule.id
+)
+def test_the_hint_of_a_rule_names_the_command_that_explains_it(rule: Rule) -> None:
+    assert rule.hint.startswith(rule.remedy)
+    assert NAMED.findall(rule.hint) == [rule.id]
+    finding = MigrationFinding(Path("001_a.sql"), 1, 1, rule, "a reason", rule.remedy, rule.sqlstate)
+    assert NAMED.findall(str(MigrationErrors([finding])).splitlines()[-1]) == [rule.id]
+    assert NAMED.findall(explain([finding]).remedy) == [rule.id]
+    assert NAMED.findall(FORMATS["github"]([finding], None)) == [rule.id]
+
+
+def test_the_local_dsql_names_the_command_in_its_hint(dsql_empty: LocalCluster) -> None:
+    with psycopg.connect(dsql_empty.dsn(), autocommit=True) as connection:
+        with pytest.raises(psycopg.errors.FeatureNotSupported) as refused:
+            connection.execute("TRUNCATE accounts")
+    assert refused.value.diag.message_primary == "unsupported statement: Truncate"
+    assert refused.value.diag.message_hint == RULES["truncate"].hint
 
 
 def test_every_sqlstate_in_the_code_is_explained() -> None:

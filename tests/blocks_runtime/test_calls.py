@@ -449,12 +449,12 @@ def test_one_value(db: DistributedDatabase) -> None:
 def test_errors_show_the_statement_and_never_its_parameters(db: DistributedDatabase) -> None:
     with pytest.raises(errors.QueryFailed) as syntax:
         db.query(sql("SELECT n\nFORM items WHERE id = {id}", id="secret"))
-    assert str(syntax.value).splitlines()[1:] == ["LINE 2: FORM items WHERE id = $1", " " * 13 + "^"]
+    assert str(syntax.value).splitlines()[1:3] == ["LINE 2: FORM items WHERE id = $1", " " * 13 + "^"]
     assert syntax.value.statement == "SELECT n\nFORM items WHERE id = $1"
     insert = sql("INSERT INTO items\n  VALUES ({id}, {n})", id=1, n=4242)
     with pytest.raises(errors.UniqueConstraintViolation) as duplicate:
         db.execute(insert)
-    assert str(duplicate.value).splitlines()[-1] == "STATEMENT:  INSERT INTO items VALUES ($1, $2)"
+    assert str(duplicate.value).splitlines()[1] == "STATEMENT:  INSERT INTO items VALUES ($1, $2)"
     with pytest.raises(errors.QueryFailed) as missing:
         db.query(sql("SELECT nosuch({id})", id=4242))
     lines = str(missing.value).splitlines()

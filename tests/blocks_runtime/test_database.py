@@ -181,7 +181,8 @@ def test_the_final_error_has_the_number_of_attempts(
     assert (caught.value.attempts, caught.value.sqlstate) == (4, "40001")
     assert str(caught.value) == (
         "change conflicts with another transaction (OC000) (SQLSTATE 40001) after 4 attempts; other "
-        "transactions keep changing the same rows: run fewer of them at once, or allow more retries"
+        "transactions keep changing the same rows: run fewer of them at once, or allow more retries\n"
+        "EXPLANATION:  blocks explain-error SerializationFailure"
     )
     (record,) = (record for record in caplog.records if record.name == "blocks_runtime")
     assert "SerializationFailure (SQLSTATE 40001) on attempt 4" in record.getMessage()

@@ -15,18 +15,13 @@ import pytest
 
 if TYPE_CHECKING:
     from local_dsql import LocalCluster
+    from tests.support.code_blocks import Block
 
 DOCS = Path(__file__).parents[2] / "docs"
-_BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def blocks(page: str) -> list[tuple[str, str, str]]:
-    """Return the code blocks of a page: language, file name or "", text."""
-    return _BLOCK.findall((DOCS / page).read_text(encoding="utf-8"))
 
 
 def test_the_examples_print_the_output_on_the_page(
-    dsql: LocalCluster, monkeypatch: pytest.MonkeyPatch
+    dsql: LocalCluster, monkeypatch: pytest.MonkeyPatch, page_blocks: list[Block]
 ) -> None:
     for name, value in dsql.environment("main").items():
         monkeypatch.setenv(name, value)
@@ -43,11 +38,13 @@ def test_the_examples_print_the_output_on_the_page(
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS, verbose=False)
     said: list[str] = []
     shown = 0
-    for language, _, text in blocks("runtime.md"):
-        if language == "python":
-            exec(compile(text, "docs/runtime.md", "exec"), names)
-        elif language == "pycon":
-            example = doctest.DocTestParser().get_doctest(text, names, "runtime.md", "docs/runtime.md", 0)
+    for block in page_blocks:
+        if block.language == "python":
+            exec(compile(block.body, block.page, "exec"), names)
+        else:
+            example = doctest.DocTestParser().get_doctest(
+                block.body, names, str(block), block.page, block.line
+            )
             runner.run(example, out=said.append, clear_globs=False)
             names.update(example.globs)
             shown += 1
@@ -57,25 +54,34 @@ def test_the_examples_print_the_output_on_the_page(
 
 
 @pytest.mark.slow
-def test_the_test_of_a_handler_on_the_page_works(tmp_path: Path) -> None:
-    found = {name: text for language, name, text in blocks("testing.md") if language in ("python", "sql")}
+def test_the_test_of_a_handler_on_the_page_works(tmp_path: Path, page_blocks: list[Block]) -> None:
     migration = "migrations/001_create_accounts.sql"
-    assert set(found) == {"transfers.py", "conftest.py", "test_transfers.py", migration}
+    assert {block.file for block in page_blocks} == {
+        *("", "transfers.py", "conftest.py", "test_transfers.py", "test_budget.py", migration),
+    }
     (tmp_path / "migrations").mkdir()
-    for name, text in found.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    for block in page_blocks:
+        if block.file:
+            (tmp_path / block.file).write_text(block.body, encoding="utf-8")
+        else:
+            passed = block.body.splitlines()[-1]
+            assert passed in run_pytest(tmp_path)
+    run_pytest(tmp_path)
+
+
+def run_pytest(folder: Path) -> str:
+    """Run all tests of a folder, which must pass, and return the output."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error"],
-        cwd=tmp_path,
+        cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
         timeout=300,
     )
-    (_, _, printed) = next(block for block in blocks("testing.md") if block[0] == "console")
-    passed = printed.splitlines()[-1]
-    assert passed in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize("page", ["runtime.md", "testing.md"])

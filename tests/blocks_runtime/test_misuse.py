@@ -85,7 +85,7 @@ def test_a_transaction_that_is_over(db: DistributedDatabase) -> None:
     tx = db.transaction(lambda tx: tx)
     with pytest.raises(errors.TransactionAborted) as caught:
         tx.query(sql("SELECT 1"))
-    assert str(caught.value).endswith("is over; use `tx` only inside the callback or the block")
+    assert "is over; use `tx` only inside the callback or the block\n" in str(caught.value)
 
 
 def test_a_deadline_of_another_type(db: DistributedDatabase) -> None:
@@ -136,5 +136,6 @@ def test_the_advice_is_not_repeated(db: DistributedDatabase) -> None:
         db.transaction(lambda tx: tx.execute(ADD))
     assert str(conflict.value) == (
         "change conflicts with another transaction (OC000) (SQLSTATE 40001); "
-        "run the whole transaction again, or pass retry_on_conflict=True"
+        "run the whole transaction again, or pass retry_on_conflict=True\n"
+        "EXPLANATION:  blocks explain-error SerializationFailure"
     )

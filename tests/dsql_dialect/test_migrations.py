@@ -173,7 +173,8 @@ def test_refused_statement_in_line_three(tmp_path: Path) -> None:
         f"{tmp_path}/001_clear.sql:3:3: TRUNCATE is not supported [truncate]\n"
         "  why: unsupported statement: Truncate (SQLSTATE 0A000)\n"
         "  do:  Use DELETE FROM, in batches of at most 3,000 rows a transaction, or drop and recreate the "
-        "table."
+        "table.\n"
+        "explained by `blocks explain-error truncate`"
     )
 
 

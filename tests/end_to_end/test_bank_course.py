@@ -22,10 +22,11 @@ from tests.support.programs import needs_psql
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.code_blocks import Block
+
 BANK = ROOT / "examples" / "bank"
 STEPS = sorted(path.parent for path in BANK.glob("step*/README.md"))
 WITH_PSQL = "step3_role"
-_TEXT = re.compile(r"^```text\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _NUMBER = r"([\d,.]+)"
 _LOADED = re.compile(
     r"^loaded   ([\d,]+) rows into accounts2(?:, ([\d,]+) by earlier runs)?(?:, ([\d,]+) existed)?",
@@ -63,7 +64,9 @@ def test_a_page_leads_to_the_next_one(step: Path) -> None:
     [pytest.param(step, marks=needs_psql if step.name == WITH_PSQL else ()) for step in STEPS],
     ids=lambda step: step.name,
 )
-def test_every_command_of_a_page_prints_what_the_page_says(step: Path, tmp_path: Path) -> None:
+def test_every_command_of_a_page_prints_what_the_page_says(
+    step: Path, tmp_path: Path, page_blocks: list[Block]
+) -> None:
     """With BLOCKS_WRITE_DOCS set, the page is written anew instead."""
     folder = tmp_path / step.name
     shutil.copytree(step, folder, ignore=shutil.ignore_patterns(".blocks", "cdk.out", "*.csv", "__pycache__"))
@@ -81,16 +84,13 @@ def test_every_command_of_a_page_prints_what_the_page_says(step: Path, tmp_path:
         assert shell_page.shape(printed).splitlines() == shell_page.shape(page).splitlines()
     if step.name in CHECKS:
         CHECKS[step.name](printed)
-    check_invocations(page, folder)
+    of_aws = [each.body for each in page_blocks if each.language == "text" and (ROOT / each.page) == file]
+    check_invocations(of_aws, folder)
 
 
-def check_invocations(page: str, folder: Path) -> None:
+def check_invocations(blocks: list[str], folder: Path) -> None:
     """Invoke each function that the page invokes on AWS, by its name and with that event."""
-    calls = [
-        call
-        for block in _TEXT.findall(page)
-        for call in re.findall(r"aws lambda invoke (?:.*\\\n)*.*", block)
-    ]
+    calls = [call for block in blocks for call in re.findall(r"aws lambda invoke (?:.*\\\n)*.*", block)]
     if not calls:
         return
     with LocalDeployment.open(folder) as deployment:

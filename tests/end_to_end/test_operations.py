@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
@@ -17,16 +18,12 @@ from blocks_cli.local import Action, LocalDeployment
 from local_dsql import LocalCluster
 from tests.end_to_end.conftest import ORDERS, REGION, ROOT
 from tests.end_to_end.test_uninterrupted_access import RUNTIME
+from tests.support.code_blocks import Block, blocks_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
-PRELUDE = """
-import aws_cdk as cdk
-from blocks import DistributedDatabase
-"""
 FIRST = """
 db = DistributedDatabase(self, "main", migrations="migrations/")
 db.grant_connect(orders)
@@ -43,13 +40,31 @@ MAPPINGS = "SELECT DISTINCT pg_role_name FROM sys.iam_pg_role_mappings ORDER BY 
 IDENTIFIER = "abcdefghijklmnopqrstuvwxyz"
 
 
+PRELUDE, *RECIPES = (
+    block.body for block in blocks_of(ROOT / "docs" / "operations.md") if block.language == "python"
+)
+
+
 def recipe(title: str) -> str:
     """Return the first example below a title."""
     below = PAGE.partition(f"\n## {title}\n")[2]
     assert below, title
-    example = re.search(r"^```python\n(.*?)^```$", below, re.DOTALL | re.MULTILINE)
-    assert example, title
-    return example[1]
+    return next(each for each in RECIPES if f"```python\n{each}```" in below)
+
+
+def test_every_example_is_a_recipe(page_blocks: list[Block]) -> None:
+    """Each example is that of a title, which a test deploys."""
+    assert [PRELUDE, *map(recipe, TITLES)] == [block.body for block in page_blocks]
+    source = Path(__file__).read_text("utf-8")
+    assert [title for title in TITLES if f'recipe("{title}")' not in source] == []
+
+
+TITLES = (
+    "Rename the id of a database",
+    "A cluster was deleted by hand",
+    "Adopt a retained cluster",
+    "A database for each pull request",
+)
 
 
 def synthesize(root: Path, code: str, name: str = "main", context: Mapping[str, str] | None = None) -> Path:

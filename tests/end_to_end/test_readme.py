@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -16,6 +17,8 @@ import pytest
 from blocks_cli.local import LocalDeployment
 from blocks_cli.synth import synthesize
 from tests.end_to_end.conftest import REGION, ROOT
+from tests.support import shell_page
+from tests.support.code_blocks import Block, blocks_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,15 +34,13 @@ TABLE = "CREATE TABLE orders (id INT PRIMARY KEY, status TEXT NOT NULL);\n"
 ROWS = "INSERT INTO orders VALUES (7, 'shipped');\n"
 
 
-def blocks() -> list[str]:
-    """Return the Python code blocks of the README."""
-    return re.findall(
-        r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
-    )
+def blocks(language: str) -> list[str]:
+    """Return the code blocks of the README in a language."""
+    return [block.body for block in blocks_of(ROOT / "README.md") if block.language == language]
 
 
-def test_the_smallest_stack_runs_the_smallest_handler(tmp_path: Path) -> None:
-    stack, handler = blocks()
+def test_the_smallest_stack_runs_the_smallest_handler(tmp_path: Path, page_blocks: list[Block]) -> None:
+    stack, handler = (block.body for block in page_blocks)
     for name, text in {
         "app.py": stack + APP,
         "functions/orders.py": handler,
@@ -56,16 +57,13 @@ def test_the_smallest_stack_runs_the_smallest_handler(tmp_path: Path) -> None:
 
 
 README = (ROOT / "README.md").read_text("utf-8")
-LONG = {
-    "make demo": "starts examples.bank.demo, which test_bank.py and test_processes.py run",
-}
-"""Commands that other tests run."""
+DEMO = "make demo"
 
 
 def transcripts() -> dict[str, str]:
     """Return each command of the README, without its comment, and the output that is shown below it."""
     found = {}
-    for block in re.findall(r"^```(?:console)?\n(\$ .*?)^```$", README, re.DOTALL | re.MULTILINE):
+    for block in blocks("console"):
         for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
             found[command.partition("#")[0].strip()] = output
     return found
@@ -91,16 +89,46 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_command_of_the_readme_is_run() -> None:
-    assert {*transcripts()} == {*LONG, REFUSED, *DEPLOYMENT, DATABASE}
+def test_every_command_of_the_readme_is_run(page_blocks: list[Block]) -> None:
+    commands = {*transcripts()}
+    assert commands == {DEMO, REFUSED, *DEPLOYMENT, DATABASE}
+    assert len(commands) == sum(block.body.count("$ ") for block in page_blocks)
+
+
+def demo_command() -> str:
+    """Return the last command of `make demo`."""
+    return shell(f"make --dry-run --assume-old=.venv/.ready {DEMO.split()[1]}", ROOT).stdout.splitlines()[-1]
 
 
 def test_make_demo_starts_the_demo() -> None:
-    ran = shell("make --dry-run demo", ROOT)
-    assert "-m examples.bank.demo" in ran.stdout
+    assert "-m examples.bank.demo" in demo_command()
     assert set(re.findall(r"`make ([a-z-]+)", README)) <= set(
         re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)
     )
+
+
+@pytest.mark.slow
+def test_the_demo_prints_what_the_readme_shows(checkout: Path) -> None:
+    """Line by line; the page leaves out the lines of progress, and of the deploy after the first one.
+
+    With BLOCKS_WRITE_DOCS set, the lines are written into the README.
+    """
+    command = re.sub(r"^.*-m", ".venv/bin/python -u -m", demo_command())
+    ran = shell(f"{command} 2>&1", checkout)
+    assert ran.returncode == 0, ran.stdout
+    kept = [line for line in ran.stdout.splitlines() if not re.fullmatch(r"demo: +\d+ done", line)]
+    if "BLOCKS_WRITE_DOCS" in os.environ:
+        steps = [number for number, line in enumerate(kept) if line.startswith("demo:   ")]
+        kept[steps[0] + 1 : steps[-1] + 1] = ["  …"]
+        (ROOT / "README.md").write_text(README.replace(transcripts()[DEMO], "\n".join([*kept, ""])), "utf-8")
+        return
+    printed, shown = (
+        shell_page.shape(f"```console\n{text}```") for text in ("\n".join([*kept, ""]), transcripts()[DEMO])
+    )
+    begin, _, end = (part.splitlines() for part in shown.partition(" …\n"))
+    lines = printed.splitlines()
+    assert lines[: len(begin)] == begin
+    assert lines[-len(end) :] == end
 
 
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
@@ -109,7 +137,7 @@ REFUSED = ".venv/bin/python app.py"
 
 @pytest.mark.slow
 def test_a_refused_migration_fails_the_synth_as_shown(tmp_path: Path) -> None:
-    stack, handler = blocks()
+    stack, handler = blocks("python")
     for name, text in {
         "app.py": stack + APP,
         "functions/orders.py": handler,
@@ -123,7 +151,7 @@ def test_a_refused_migration_fails_the_synth_as_shown(tmp_path: Path) -> None:
     ran = shell(REFUSED, tmp_path)
     assert ran.returncode == 1
     shown = transcripts()[REFUSED].partition("…\n")[2]
-    assert shown.count("\n") == 3
+    assert shown.count("\n") == 4
     assert ran.stderr.endswith(shown)
 
 

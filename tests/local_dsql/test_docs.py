@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 import re
+import shlex
+import signal
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,18 +22,25 @@ from local_dsql.cli.inject import inject
 from local_dsql.conformance.cases import Refusal
 from local_dsql.conformance.facts_reader import cases, conflicts
 from local_dsql.conformance.known import KNOWN_DIVERGENCES as KNOWN
+from tests.support import shell_page
+from tests.support.plugin_runs import run_pytest
+from tests.support.programs import needs_psql
+
+if TYPE_CHECKING:
+    from tests.support.code_blocks import Block
 
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs" / "local-dsql.md").read_text(encoding="utf-8")
 
 
-def test_the_score_is_that_of_the_facts() -> None:
+def test_the_score_is_that_of_the_facts(page_blocks: list[Block]) -> None:
+    (block,) = page_blocks
     asked = len(cases()) + len(conflicts())
     lines = [f"differs: {case} (divergence {known})" for case, known in sorted(KNOWN.items())]
     score = (
         f"{asked - len(KNOWN)} of {asked} recorded cases identical ({100 - 100 * len(KNOWN) / asked:.1f} %)"
     )
-    assert "\n".join([score, *lines]) in PAGE
+    assert block.body.splitlines()[1:] == [score, *lines]
     assert f"| {asked - len(KNOWN)} of {asked} cases |" in PAGE
     assert f"of the {len(cases())} cases of one session" in PAGE
 
@@ -46,6 +60,69 @@ def test_the_refusals_are_those_of_the_facts() -> None:
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:tests|local_dsql)/[\w./]+)`", PAGE))))
 def test_named_files_exist(path: str) -> None:
     assert (PROJECT / path).exists()
+
+
+@pytest.mark.slow
+def test_the_package_has_the_extra_and_the_server_prints_a_url(
+    tmp_path: Path, page_blocks: list[Block]
+) -> None:
+    (block,) = page_blocks
+    *commands, shown = (line.partition("  #")[0] for line in block.body.splitlines())
+    assert (
+        "local"
+        in tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    )
+    server = subprocess.Popen(
+        [sys.executable, *shlex.split(commands[-1])[2:]],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with server:
+        assert server.stdout is not None
+        printed = server.stdout.readline().strip()
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) == 0
+    assert re.fullmatch(re.sub(r"40121", r"\\d+", re.escape(shown)).replace("…", ".+"), printed)
+
+
+@pytest.mark.slow
+def test_a_cluster_of_two_regions_is_reached_as_on_the_page(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    page_blocks: list[Block],
+) -> None:
+    (block,) = page_blocks
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block.body, block.page, "exec"), {})
+    assert capsys.readouterr().out.strip() == block.body.rpartition("# ")[2].strip()
+
+
+@pytest.mark.slow
+def test_the_test_with_a_fixture_passes(tmp_path: Path, page_blocks: list[Block]) -> None:
+    (block,) = page_blocks
+    (tmp_path / "test_page.py").write_text(block.body, "utf-8")
+    assert "1 passed" in run_pytest(tmp_path)
+
+
+@pytest.mark.slow
+@needs_psql
+def test_the_commands_on_clients_run_in_a_shell(tmp_path: Path, page_blocks: list[Block]) -> None:
+    """With BLOCKS_WRITE_DOCS set, the output is written into the page."""
+    (block,) = page_blocks
+    (tmp_path / "cdk.json").write_text("{}")
+    try:
+        printed = shell_page.run(block.text, tmp_path, [shell_page.PROGRAMS])
+    finally:
+        subprocess.run([f"{shell_page.PROGRAMS}/local-dsql", "stop"], cwd=tmp_path, capture_output=True)
+    if "BLOCKS_WRITE_DOCS" in os.environ:
+        page = PROJECT / block.page
+        page.write_text(page.read_text("utf-8").replace(block.text, printed), "utf-8")
+    else:
+        assert shell_page.shape(printed).splitlines() == shell_page.shape(block.text).splitlines()
+    assert "DATABASE_URL=" in (tmp_path / ".env").read_text()
 
 
 def section(title: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from local_dsql.faults.keys import Key
+    from tests.support.code_blocks import Block
 
     Predicate = Callable[[Attempt], bool]
 
@@ -125,9 +125,8 @@ def test_which_commits_fail(
     assert all(conflict.injected for conflict in cluster.conflicts())
 
 
-def test_the_example_of_the_page(cluster: LocalCluster) -> None:
-    page = (PROJECT / "docs" / "local-dsql.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"^```python\n(cluster\.inject.*?)^```$", page, re.MULTILINE | re.DOTALL)
+def test_the_example_of_the_page(cluster: LocalCluster, page_blocks: list[Block]) -> None:
+    (example,) = (block.body for block in page_blocks)
     exec(example, {"cluster": cluster})
     assert outcomes(cluster, 9) == "......x.."
 

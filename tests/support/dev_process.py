@@ -17,7 +17,8 @@ class DevProcess:
     """A running `blocks dev`, with the lines that it has printed."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "AWS_REGION": "eu-west-1"}
+        packages = os.pathsep.join([str(ROOT), str(ROOT / "runtime")])
+        environment = {**os.environ, "PYTHONPATH": packages, "AWS_REGION": "eu-west-1"}
         command = [sys.executable, "-m", "blocks_cli.main", "dev", *options]
         self.process = subprocess.Popen(
             command, cwd=folder, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True

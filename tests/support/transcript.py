@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.blocks_cli.migrations.conftest import Project
 
-_FENCE = re.compile(
+FENCE = re.compile(
     r"^```(?P<kind>sql|csv|console) ?(?P<file>\S*)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
 )
 _CHANGING = {
@@ -33,12 +33,12 @@ def run(document: str, project: Project) -> str:
     """
     folders = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     project.monkeypatch.setenv("PATH", folders)  # for `blocks cost -- blocks …`
-    return _FENCE.sub(lambda fence: _play(fence, project), document)
+    return FENCE.sub(lambda fence: _play(fence, project), document)
 
 
 def files(document: str) -> dict[str, str]:
     """Return the files of the page, by name without `.sql`."""
-    fences = _FENCE.finditer(document)
+    fences = FENCE.finditer(document)
     return {PurePath(each["file"]).stem: each["body"] for each in fences if each["kind"] == "sql"}
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +14,13 @@ import pytest
 
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.main import COMMANDS
+from lambda_migrator.ledger import State
+from lambda_migrator.tables import CREATE, LEDGER
 from tests.support import transcript
 
 if TYPE_CHECKING:
     from tests.blocks_cli.migrations.conftest import Project
+    from tests.support.code_blocks import Block
 
 PAGE = Path(__file__).parents[3] / "docs" / "migrations.md"
 REFERENCE = PAGE.with_name("cli.md")
@@ -69,9 +74,11 @@ def test_the_recipe_leaves_a_column_that_is_never_null(project: Project) -> None
     ]
 
 
-def test_the_recipe_for_an_enumeration_allows_another_value(project: Project) -> None:
+def test_the_recipe_for_an_enumeration_allows_another_value(
+    project: Project, page_blocks: list[Block]
+) -> None:
     page = PAGE.read_text("utf-8")
-    (recipe,) = re.findall(r"^```pgsql\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    (recipe,) = (block.body for block in page_blocks)
     (column,) = re.findall(r"`(state text NOT NULL .*)`", page)
     project.run(f"CREATE TABLE orders (id int PRIMARY KEY, {column})", "INSERT INTO orders VALUES (1, 'new')")
     project.write({f"{number:03}_x": text for number, text in enumerate(recipe.splitlines(), 1)})
@@ -79,6 +86,36 @@ def test_the_recipe_for_an_enumeration_allows_another_value(project: Project) ->
     project.run("INSERT INTO orders VALUES (2, 'sent')")
     with pytest.raises(psycopg.errors.CheckViolation):
         project.run("INSERT INTO orders VALUES (3, 'lost')")
+
+
+def test_the_ledger_answers_the_query_of_the_page(project: Project, page_blocks: list[Block]) -> None:
+    (query,) = (block.body for block in page_blocks)
+    rows = ((name, "main", "[]", state, name, "owner", "request") for name, state in GRANTS)
+    project.run(CREATE[LEDGER].text)
+    for row in rows:
+        values = ", ".join(f"'{value}'" for value in row)
+        project.run(
+            f"INSERT INTO {LEDGER} "
+            "(id, database_name, grants, state, stack, owner, request, revoked, seen, changed_at) "
+            f"VALUES ({values}, false, 1, now())"
+        )
+    assert project.rows(query) == [("Shop", "[]")]
+
+
+GRANTS = (("Shop", State.LIVE.value), ("Old", State.GONE.value))
+"""Stack and state of two grants in the ledger."""
+
+
+def test_the_settings_of_the_page_are_read(project: Project, page_blocks: list[Block]) -> None:
+    (settings,) = (block.body for block in page_blocks)
+    (project.folder / "pyproject.toml").write_text(settings)
+    try:
+        told = json.loads(project.blocks("config", "--json").out)
+    finally:
+        (project.folder / "pyproject.toml").unlink()
+    wanted = tomllib.loads(settings)["tool"]["blocks"]
+    read = {name: each["value"] for name, each in told["settings"].items() if each["source"] == "file"}
+    assert read == wanted
 
 
 def test_the_figure_is_the_one_that_the_page_counts() -> None:

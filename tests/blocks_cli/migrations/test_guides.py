@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -79,12 +79,28 @@ def test_every_block_is_of_a_kind_that_is_checked(file: Path) -> None:
     assert [line for body in drawn for line in body.splitlines() if len(line) > 60] == []
 
 
-def steps() -> list[str]:
-    """Return the commands of the workflow in the guide on CI."""
+def workflow() -> dict[str, Any]:
+    """Return the workflow in the guide on CI."""
     page = (DOCS / "guides" / "ci.md").read_text("utf-8")
     ((text,),) = ([body for kind, _, body in FENCE.findall(page) if kind == "yaml"],)
-    job = yaml.safe_load(text)["jobs"]["test"]
-    return [step["run"] for step in job["steps"] if "run" in step]
+    # YAML 1.1 reads `on` as a boolean; GitHub reads it as a name.
+    return {"on" if name is True else name: value for name, value in yaml.safe_load(text).items()}
+
+
+def steps() -> list[str]:
+    """Return the commands of the workflow."""
+    return [step["run"] for step in workflow()["jobs"]["test"]["steps"] if "run" in step]
+
+
+def test_the_workflow_has_the_keys_of_a_workflow() -> None:
+    found = workflow()
+    assert {"on", "jobs"} <= found.keys() <= {"name", "on", "permissions", "env", "jobs"}
+    for job in found["jobs"].values():
+        assert {"runs-on", "steps"} <= job.keys() <= {"runs-on", "permissions", "env", "steps"}
+        for step in job["steps"]:
+            assert len({"uses", "run"} & step.keys()) == 1
+            assert step.keys() <= {"name", "uses", "run", "with", "env", "if"}
+            assert re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step.get("uses", "actions/checkout@v1"))
 
 
 def test_the_workflow_calls_commands_that_exist() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -17,13 +16,20 @@ from examples.worldseat.client import BACKENDS
 from examples.worldseat.regions import SIZES
 from tests.end_to_end.conftest import ROOT
 from tests.end_to_end.worldseat.conftest import EXAMPLE
+from tests.support import shell_page
+from tests.support.code_blocks import Block, blocks_of
 from tests.support.http_requests import fetch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 README = (EXAMPLE / "README.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^\$ (.+)$", README, re.MULTILINE)
+COMMANDS = [
+    command
+    for block in blocks_of(EXAMPLE / "README.md")
+    if block.language == "console"
+    for command in shell_page.commands(block.body)
+]
 WORLDSEAT = ".venv/bin/python -m examples.worldseat"
 LIMIT = 1800
 ROUNDS = 10
@@ -56,9 +62,10 @@ def lines(table: str) -> list[Line]:
     return found
 
 
-def test_the_table_of_the_page_has_lines_of_the_command() -> None:
+def test_the_table_of_the_page_has_lines_of_the_command(page_blocks: list[Block]) -> None:
     """The page has the lines that were measured last; the test below measures all."""
-    found = lines(README)
+    (table,) = (block.body for block in page_blocks)
+    found = lines(table)
     assert {"dsql", "atomic"} <= {each.backend for each in found}
     for each in found:
         _check(each)
@@ -95,7 +102,8 @@ def _check(line: Line) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
-def test_commands(command: str, tmp_path: Path) -> None:
+def test_commands(command: str, tmp_path: Path, page_blocks: list[Block]) -> None:
+    assert any(command in block.body for block in page_blocks)
     if command == "make worldseat":
         _serve(tmp_path)
     elif command.startswith(f"{WORLDSEAT} burst"):
