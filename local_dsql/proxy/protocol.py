@@ -167,13 +167,12 @@ class QueryProtocol:
 
         The batch is cut into groups after each Execute, before a Parse, and before a Close that follows other messages:
         then PostgreSQL's response shows which messages it has processed. It is also cut where local answers begin or
-        end.
+        end, such as those of a lost portal.
         """
         group = MessageGroup()
         several = is_several(batch)
         for number, (kind, raw) in enumerate(self._for_backend(batch[:-1]), 1):
-            cut = kind == FrontendMessage.PARSE or (kind == FrontendMessage.CLOSE and not group.only_closes)
-            if group.frames and cut:
+            if group.frames and self._begins_group(kind, raw, group):
                 group = await self._run_group(group, several)
             if self.skipping:
                 return True  # the last message of the batch decides whether the skipping ends
@@ -210,6 +209,12 @@ class QueryProtocol:
         known = self._session.statements
         for kind, raw in frames:
             yield kind, known.for_backend(raw) if kind == FrontendMessage.PARSE else raw
+
+    def _begins_group(self, kind: bytes, raw: bytes, group: MessageGroup) -> bool:
+        """Return whether the group has to run before a message."""
+        if kind == FrontendMessage.EXECUTE:
+            return raw[BODY:].partition(b"\0")[0] in self._session.statements.portals.lost
+        return kind == FrontendMessage.PARSE or (kind == FrontendMessage.CLOSE and not group.only_closes)
 
     async def _answer(self, describe: Callable[[], Awaitable[bool]]) -> None:
         """Answer a message here, unless a message before it has failed."""

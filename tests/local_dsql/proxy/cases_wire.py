@@ -426,6 +426,10 @@ SUSPENDED: dict[str, list[list[Message]]] = {
     "the unnamed portal is bound to an unknown statement": [
         [parse("r", SELECT), bind("", "r"), execute("", 500), bind("", "")]
     ],
+    "a completed portal is executed behind another message": [
+        [parse("", ""), bind("q", ""), execute("q"), FLUSH],
+        [describe("S", ""), execute("q", 1)],
+    ],
     "an empty text is executed twice": [[parse("", "")], [bind("", ""), execute("", 2), execute("", 1)]],
     "a portal is described between its rows": [
         [parse("r", "SELECT 1"), bind("q", "r", [], [], [1]), execute("q", 1), describe("P", "q")]
