@@ -22,7 +22,7 @@ from blocks_settings.regions import DEFAULT_REGION
 from local_dsql.access import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 CLI_CONTEXT: Mapping[str, Json] = {
     "aws:cdk:enable-path-metadata": True,
@@ -76,9 +76,10 @@ def synthesize(
     environment = _environment(root, settings, output, region)
     status, traceback = _run(command, root, environment)
     if status != 0:
-        if debug or (error := app_error(command, status, traceback)) is None:
+        error = _without_node(command, traceback, environment) or app_error(command, status, traceback)
+        if debug or error is None:
             sys.stderr.writelines(f"{line}\n" for line in traceback)
-            raise _failed(command, status, environment)
+            raise _failed(command, status)
         raise error
     return output
 
@@ -132,13 +133,21 @@ def _end(app: subprocess.Popen[str]) -> None:
             os.killpg(app.pid, number)
 
 
-def _failed(command: str, status: int, environment: Mapping[str, str]) -> CommandError:
-    if shutil.which("node", path=environment["PATH"]) is None:
-        return CommandError(
-            f"synth failed: {command}",
-            "the AWS CDK needs Node, and `node` is not on PATH",
-            "install Node 22 or later (nodejs.org), then deploy again; nothing was changed",
-        )
+def _without_node(
+    command: str, traceback: Sequence[str], environment: Mapping[str, str]
+) -> CommandError | None:
+    """Return the error if Node is missing and the app failed in jsii, or without an exception; else None."""
+    is_jsii = not traceback or any("jsii" in line for line in traceback)
+    if not is_jsii or shutil.which("node", path=environment["PATH"]) is not None:
+        return None
+    return CommandError(
+        f"synth failed: {command}",
+        "the AWS CDK needs Node, and `node` is not on PATH",
+        "install Node 22 or later (nodejs.org), then deploy again; nothing was changed",
+    )
+
+
+def _failed(command: str, status: int) -> CommandError:
     return CommandError(
         f"synth failed: {command}",
         f"the app exited with status {status}; see its output above",

@@ -356,6 +356,31 @@ def test_an_unknown_table_is_named(project: Project, name: str, what: str) -> No
     assert f"error: {what}" in result.err
 
 
+PROPOSED = {
+    "poeple": "did you mean people?",
+    "findings": "did you mean audit.findings?",
+    "audit.finding": "did you mean audit.findings?",
+    "login_secret": "create it with a migration first",
+    "job": "create it with a migration first",
+    "migrations": "create it with a migration first",
+}
+"""What is proposed for a name that is no table."""
+
+
+def test_only_tables_of_the_app_are_proposed(project: Project) -> None:
+    """Not those of the local cluster, which no client may read, nor journal and ledger."""
+    project.write({"001_people.sql": TABLE})
+    assert project.blocks("up").code == ExitCode.OK
+    project.run("CREATE SCHEMA audit", "CREATE TABLE audit.findings (id int PRIMARY KEY)")
+    (project.folder / "people.csv").write_text("id\n1\n")
+    for name, remedy in PROPOSED.items():
+        for command in (["load", "people.csv"], ["dump"]):
+            result = project.blocks(*command, "--table", name)
+            assert result.code == ExitCode.USAGE
+            told = ["  why: the database has audit.findings, people", f"  do:  {remedy}"]
+            assert result.err.splitlines()[-2:] == told, (name, command)
+
+
 def test_odd_names(project: Project) -> None:
     project.run(
         'CREATE TABLE "a/b \'c\'" ("the ""key""" int PRIMARY KEY, "a,b" text, "Ä%s{k0}$1" text)',
