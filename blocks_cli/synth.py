@@ -44,6 +44,22 @@ _DEFAULTS: Mapping[str, str] = {
 """Environment variables of the app, unless the user has set them."""
 
 
+def app_command(root: Path, app: str | None) -> str:
+    """Return the shell command that synthesizes the app in `root`: `app`, by default that of `cdk.json`.
+
+    Raises:
+        CommandError: `cdk.json` is missing, has no `app` or cannot be read.
+    """
+    command = app or text(_read(root / "cdk.json").get("app"))
+    if not command:
+        raise CommandError(
+            f"{root / 'cdk.json'}: no app command",
+            "the file is missing or has no `app`",
+            'run the command in the folder of the app, or pass --app "python app.py"',
+        )
+    return command
+
+
 def synthesize(
     root: Path,
     output: Path | None = None,
@@ -62,18 +78,11 @@ def synthesize(
         CommandError: there is no app command, or it failed.
     """
     output = (output or Workspace(root).assembly).resolve()
-    settings = _read(root / "cdk.json")
-    command = app or text(settings.get("app"))
-    if not command:
-        raise CommandError(
-            f"{root / 'cdk.json'}: no app command",
-            "the file is missing or has no `app`",
-            'run the command in the folder of the app, or pass --app "python app.py" or --assembly cdk.out',
-        )
+    command = app_command(root, app)
     if output.exists():
         remove_tree(output)
     output.mkdir(parents=True)
-    environment = _environment(root, settings, output, region)
+    environment = _environment(root, output, region)
     status, traceback = _run(command, root, environment)
     if status != 0:
         error = _without_node(command, traceback, environment) or app_error(command, status, traceback)
@@ -155,8 +164,12 @@ def _failed(command: str, status: int) -> CommandError:
     )
 
 
-def _environment(root: Path, settings: Mapping[str, Json], output: Path, region: str) -> dict[str, str]:
-    context = {**CLI_CONTEXT, **mapping(settings.get("context")), **_read(root / "cdk.context.json")}
+def _environment(root: Path, output: Path, region: str) -> dict[str, str]:
+    context = {
+        **CLI_CONTEXT,
+        **mapping(_read(root / "cdk.json").get("context")),
+        **_read(root / "cdk.context.json"),
+    }
     own = {
         "CDK_OUTDIR": str(output),
         "CDK_CONTEXT_JSON": json.dumps(context),

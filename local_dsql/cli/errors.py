@@ -90,7 +90,12 @@ def unknown_command(program: str, name: str, known: Sequence[str]) -> ExplainedE
 
 
 def usage_error(error: click.ClickException, command: str) -> ExplainedError:
-    """Return the error for wrong arguments of a command, with the nearest option or value."""
+    """Return the error for wrong arguments of a command, with the nearest option or value.
+
+    `command` is named if click does not know which one, such as a command of a group, was called.
+    """
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        command = error.ctx.command_path
     near = _near(error)
     help = f"see `{command} --help`"
     return ExplainedError(command, _without_hint(error), f"did you mean {near}? {help}" if near else help)

@@ -134,7 +134,19 @@ MISTAKES: dict[str, tuple[list[str], str, str, str]] = {
         ["deploy", "--local"],
         "cdk.json: no app command",
         "the file is missing or has no `app`",
-        'run the command in the folder of the app, or pass --app "python app.py" or --assembly cdk.out',
+        'run the command in the folder of the app, or pass --app "python app.py"',
+    ),
+    "no app to watch": (
+        ["dev"],
+        "cdk.json: no app command",
+        "the file is missing or has no `app`",
+        'run the command in the folder of the app, or pass --app "python app.py"',
+    ),
+    "value of a command in a group": (
+        ["dialect", "diff", "portabel", "2026-09"],
+        "blocks dialect diff",
+        "'portabel' is not one of",
+        "did you mean portable? see `blocks dialect diff --help`",
     ),
     "app fails": (
         ["deploy", "--local", "--app", "exit 7"],
@@ -181,6 +193,18 @@ def test_a_usage_error_is_three_lines_and_exit_code_2(
     assert second.startswith("  why: ")
     assert why in second
     assert third == f"  do:  {remedy}"
+
+
+@pytest.mark.parametrize(
+    "command", ["plan", "lint", "up", "status", "verify", "baseline", "dev", "deploy --local"]
+)
+def test_a_command_in_another_folder_leaves_nothing(shell: Shell, command: str) -> None:
+    """A folder `.blocks` would make it the folder of a project for all commands below it."""
+    (shell.folder / "cdk.json").unlink()
+    code, _, err = shell.run(*command.split())
+    assert code == ExitCode.USAGE
+    assert "run the command in the folder of the app" in err.splitlines()[-1]
+    assert not [*shell.folder.iterdir()]
 
 
 @pytest.mark.parametrize(
