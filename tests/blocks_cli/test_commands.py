@@ -72,7 +72,7 @@ def test_deploy_invoke_destroy(shell: Shell) -> None:
     assert lines[0] == "target   local   .blocks", "first of all: where"
     assert any(line.startswith("create   Lab/Thing   Custom::Thing   ") for line in lines)
     assert "[Handler] Create" in lines, "what a function writes, with its name"
-    assert lines[-1].startswith("next     blocks invoke ")
+    assert lines[-1] == "next     blocks invoke Lab/Hello --event '{}'", "no handler of a custom resource"
 
     code, out, err = shell.run("deploy", "--local", "--assembly", "cdk.out", "--json")
     assert code == ExitCode.OK
@@ -84,6 +84,12 @@ def test_deploy_invoke_destroy(shell: Shell) -> None:
     code, out, err = shell.run("invoke", "Hello", "--event", '{"n": 1}')
     assert (code, json.loads(out)["event"]) == (ExitCode.OK, {"n": 1})
     assert err.splitlines()[0] == "target   local   .blocks"
+
+    code, out, err = shell.run("invoke", "Hello", "--event", '"set"')
+    assert code == ExitCode.INVOCATION_FAILED
+    failed, to_do = err.splitlines()[-2:]
+    assert failed.startswith("failed   Runtime.MarshalError: ")
+    assert to_do.startswith("do       return JSON: `jsonable(rows)`")
 
     code, out, err = shell.run("invoke", "Handler", "--json")
     assert code == ExitCode.INVOCATION_FAILED
