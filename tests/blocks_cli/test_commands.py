@@ -72,7 +72,7 @@ def test_deploy_invoke_destroy(shell: Shell) -> None:
     assert lines[0] == "target   local   .blocks", "first of all: where"
     assert any(line.startswith("create   Lab/Thing   Custom::Thing   ") for line in lines)
     assert "[Handler] Create" in lines, "what a function writes, with its name"
-    assert lines[-1] == "next     blocks invoke Lab/Hello --event '{}'", "no handler of a custom resource"
+    assert lines[-1] == "next     blocks invoke Other/Far --event '{}'"
 
     code, out, err = shell.run("deploy", "--local", "--assembly", "cdk.out", "--json")
     assert code == ExitCode.OK
