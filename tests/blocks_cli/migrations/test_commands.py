@@ -194,7 +194,7 @@ def test_a_refused_statement_is_three_lines_and_exit_code_3(project: Project) ->
     ]
     status = project.blocks("status")
     assert "[!] 004_x         failed" in status.out
-    assert "      do:  correct 004_x.sql, then run `blocks up`" in status.out
+    assert "      do:  run `blocks up`, which shows the cause again; then correct 004_x.sql" in status.out
     assert status.err.splitlines()[-1] == "3 applied, 1 failed, 1 pending"
     for name in ("004_x", "005_y"):
         (project.migrations / f"{name}.sql").unlink()
@@ -251,7 +251,7 @@ def test_every_finding_of_every_file_is_an_error(project: Project) -> None:
 
 CAUSES = {
     "rows": "INSERT INTO accounts VALUES (3, 'x'), (3, 'y')",
-    "index": "CREATE UNIQUE INDEX ASYNC ON accounts (owner)",
+    "index": "CREATE UNIQUE INDEX ASYNC accounts_owner ON accounts (owner)",
 }
 
 
