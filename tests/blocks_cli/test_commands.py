@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_cli.errors import CommandError
-from blocks_cli.exit_codes import INTERRUPTED, ExitCode
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.main import main
 from tests.support.handler_app import HandlerApp, Thing
 from tests.support.processes import processes_of, wait_until
@@ -308,7 +308,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
         assert len(processes_of(tmp_path)) > 3, "the deployer, the handler, the cluster"
         deploying.send_signal(signal.SIGINT)
         last = deploying.stderr.read().splitlines()[-1]
-    assert (deploying.returncode, last) == (INTERRUPTED, b"interrupted")
+    assert (deploying.returncode, last) == (ExitCode.INTERRUPTED, b"interrupted")
     wait_until(lambda: not processes_of(tmp_path), 10)
     assert not list((tmp_path / ".blocks" / "tmp").iterdir())
 
