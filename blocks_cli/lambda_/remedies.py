@@ -1,4 +1,4 @@
-"""What to do about an error of Lambda's runtime: one that no line of the function has raised."""
+"""Remedies for errors of Lambda's runtime: those that no line of the function has raised."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _REMEDIES = (
 
 
 def remedy(error_type: str | None, message: str | None) -> str | None:
-    """Return what to do about the error of an invocation; None if the function or its libraries have raised it."""
+    """Return the remedy for the error of an invocation; None if the function or its libraries have raised it."""
     for kind, pattern, text in _REMEDIES:
         found = re.search(pattern, message or "")
         if kind == error_type and found is not None:

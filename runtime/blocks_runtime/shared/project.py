@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 SETTINGS_FILE = "pyproject.toml"
 _ROOT_MARKERS = (".blocks", "cdk.json")
 ROOT_SIGNS = f"{', '.join(_ROOT_MARKERS)} or [tool.blocks] in {SETTINGS_FILE}"
-"""What a project's folder has, for messages."""
+"""Signs of a project's folder, for messages."""
 _TABLE = ("[tool.blocks]", "[tool.blocks.")
 
 

@@ -364,7 +364,7 @@ PROPOSED = {
     "job": "create it with a migration first",
     "migrations": "create it with a migration first",
 }
-"""What is proposed for a name that is no table."""
+"""Remedy for a name that is no table."""
 
 
 def test_only_tables_of_the_app_are_proposed(project: Project) -> None:
