@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from blocks_cli.errors import CommandError
 from blocks_cli.file_errors import remove_tree
 from blocks_cli.json_value import Json, mapping, text
-from blocks_cli.synth_errors import TRACEBACK, app_error
+from blocks_cli.synth_errors import app_error, begins_traceback
 from blocks_cli.workspace import Workspace
 from blocks_settings.regions import DEFAULT_REGION
 from local_dsql.access import LOCAL_ACCOUNT
@@ -121,7 +121,7 @@ def _pass_on(lines: Iterable[str]) -> list[str]:
     """Print lines up to a traceback, and return the others."""
     rest: list[str] = []
     for line in lines:
-        if rest or line.rstrip() == TRACEBACK:
+        if rest or begins_traceback(line):
             rest.append(line.rstrip("\n"))
         else:
             sys.stderr.write(line)
