@@ -8,7 +8,7 @@ _REMEDIES = (
     (
         "Runtime.ImportModuleError",
         r"No module named '(blocks_runtime|psycopg)[.']",
-        "grant the function with `db.grant_connect(fn)`, which adds the layer with {0}; or package blocks-dsql with it",
+        "grant the function, such as with `db.grant_connect(fn)`: a grant adds the layer with {0}",
     ),
     (
         "Runtime.ImportModuleError",
