@@ -82,7 +82,7 @@ FAILURES = {
         "import not_bundled\ndef handler(e, c): pass",
         "Runtime.ImportModuleError",
         "Unable to import module 'index': No module named 'not_bundled'",
-        remedy="the package of not_bundled in a requirements.txt",
+        remedy="the package of not_bundled in requirements.txt",
     ),
     "no grant": Failure(
         "import blocks_runtime\ndef handler(e, c): pass",
