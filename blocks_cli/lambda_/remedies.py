@@ -18,7 +18,7 @@ _REMEDIES = (
     (
         "Runtime.ImportModuleError",
         r"No module named '([^'.]+)",
-        "correct the import, or name the package of {0} in requirements.txt beside the handler and pass `code=function_code(…)`",
+        "correct the import, or name the package of {0} in requirements.txt, for `code=function_code(…)`",
     ),
     (
         "Runtime.HandlerNotFound",
