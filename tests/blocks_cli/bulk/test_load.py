@@ -117,6 +117,28 @@ def test_the_rejects_can_be_corrected_and_loaded(project: Project) -> None:
     assert project.rows("SELECT count(*), count(DISTINCT name) FROM people") == [(7000, 7000)]
 
 
+WITH_A_REJECT = {
+    "people.csv": "name,id\nAna,1\nBen,x2\n",
+    "people.tsv": "id\tname\n1\tAna\nx2\tBen\n",
+    "people.jsonl": '{"id": 1, "name": "Ana"}\n{"id": "x2", "name": "Ben"}\n',
+}
+"""A file of each format, whose second row can be corrected."""
+
+
+@pytest.mark.parametrize("name", WITH_A_REJECT)
+def test_the_remedy_for_rejects_loads_them(project: Project, name: str) -> None:
+    project.run(TABLE)
+    result = load(project, WITH_A_REJECT[name], name=name)
+    assert result.code == ExitCode.MIGRATION_FAILED
+    told = re.search(r"jq -r \.record (\S+) > (\S+); load it(?: with (--columns \S+),)?", result.err)
+    assert told is not None
+    lines = (project.folder / told[1]).read_text("utf-8").splitlines()
+    corrected = "".join(f"{json.loads(each)['record']}\n" for each in lines).replace("x2", "2")
+    again = [*(told[3] or "").split(), *(["--delimiter", "\t"] if name.endswith(".tsv") else [])]
+    assert load(project, corrected, *again, name=told[2]).code == ExitCode.OK
+    assert project.rows("SELECT id, name FROM people ORDER BY id") == [(1, "Ana"), (2, "Ben")]
+
+
 def test_the_load_stops_at_too_many_rejects(project: Project) -> None:
     project.run(TABLE)
     content = "id,name\n" + "".join(f"x{n},\n" for n in range(50)) + "1,Ana\n"
