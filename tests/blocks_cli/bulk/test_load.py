@@ -134,8 +134,7 @@ def test_the_remedy_for_rejects_loads_them(project: Project, name: str) -> None:
     assert told is not None
     lines = (project.folder / told[1]).read_text("utf-8").splitlines()
     corrected = "".join(f"{json.loads(each)['record']}\n" for each in lines).replace("x2", "2")
-    again = [*(told[3] or "").split(), *(["--delimiter", "\t"] if name.endswith(".tsv") else [])]
-    assert load(project, corrected, *again, name=told[2]).code == ExitCode.OK
+    assert load(project, corrected, *(told[3] or "").split(), name=told[2]).code == ExitCode.OK
     assert project.rows("SELECT id, name FROM people ORDER BY id") == [(1, "Ana"), (2, "Ben")]
 
 
