@@ -1,5 +1,5 @@
 """Exit codes of all commands, the same as those of `local-dsql`."""
 
-from local_dsql.exit_codes import INTERRUPTED, ExitCode
+from local_dsql.exit_codes import ExitCode
 
-__all__ = ["INTERRUPTED", "ExitCode"]
+__all__ = ["ExitCode"]

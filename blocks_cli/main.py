@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import sys
 from typing import NoReturn
 
@@ -18,12 +17,8 @@ except ModuleNotFoundError:  # the bare install, as in a Lambda function, has th
 from blocks_cli import console
 from blocks_cli.error_conversion import as_command_error
 from blocks_cli.errors import CommandError
-from blocks_cli.exit_codes import INTERRUPTED, ExitCode
-from local_dsql.cli.errors import command_of, unknown_command, usage_error
-
-OUTPUT_CLOSED = 141
-"""Exit code after the output pipe was closed, as in `blocks schema | head`: 128 + SIGPIPE."""
-
+from blocks_cli.exit_codes import ExitCode
+from local_dsql.cli.errors import OutputClosed, command_of, discard_output, unknown_command, usage_error
 
 COMMANDS = (
     *("init", "dev", "deploy", "invoke", "logs", "destroy"),
@@ -34,10 +29,6 @@ COMMANDS = (
 
 Only the module of the called command is imported: a deploy needs many modules that `blocks status` does not.
 """
-
-
-class _OutputClosed(Exception):
-    """The reader of standard output has closed the pipe, as `head` does."""
 
 
 class _Commands(click.Group):
@@ -61,7 +52,7 @@ class _Commands(click.Group):
             result: object = super().invoke(context)
             sys.stdout.flush()
         except BrokenPipeError:
-            raise _OutputClosed from None  # click turns an OSError into exit code 1, which has another meaning
+            raise OutputClosed from None  # click turns an OSError into exit code 1, which has another meaning
         return result
 
     def resolve_command(
@@ -98,10 +89,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = cli.main(given, prog_name="blocks", standalone_mode=False) or ExitCode.OK
     except click.exceptions.Abort:
         console.print_message("interrupted")
-        sys.exit(INTERRUPTED)
-    except _OutputClosed:
-        _discard_output()
-        sys.exit(OUTPUT_CLOSED)
+        sys.exit(ExitCode.INTERRUPTED)
+    except OutputClosed:
+        discard_output()
+        sys.exit(ExitCode.OUTPUT_CLOSED)
     except click.exceptions.NoArgsIsHelpError as error:
         console.print_message(error.format_message())
         sys.exit(ExitCode.USAGE)
@@ -112,11 +103,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             traceback.print_exc()
         sys.exit(_print_error(_as_command_error(error, given), as_json="--json" in given))
     sys.exit(int(code))
-
-
-def _discard_output() -> None:
-    """Redirect stdout to /dev/null, so that the interpreter's final flush does not fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_error(error: CommandError, *, as_json: bool) -> int:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from blocks_cli.errors import CommandError
 from blocks_cli.file_errors import remove_tree
 from blocks_cli.json_value import Json, mapping, text
-from blocks_cli.synth_errors import TRACEBACK, app_error
+from blocks_cli.synth_errors import app_error, begins_traceback
 from blocks_cli.workspace import Workspace
 from blocks_settings.regions import DEFAULT_REGION
 from local_dsql.access import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 CLI_CONTEXT: Mapping[str, Json] = {
     "aws:cdk:enable-path-metadata": True,
@@ -44,6 +44,22 @@ _DEFAULTS: Mapping[str, str] = {
 """Environment variables of the app, unless the user has set them."""
 
 
+def app_command(root: Path, app: str | None) -> str:
+    """Return the shell command that synthesizes the app in `root`: `app`, by default that of `cdk.json`.
+
+    Raises:
+        CommandError: `cdk.json` is missing, has no `app` or cannot be read.
+    """
+    command = app or text(_read(root / "cdk.json").get("app"))
+    if not command:
+        raise CommandError(
+            f"{root / 'cdk.json'}: no app command",
+            "the file is missing or has no `app`",
+            'run the command in the folder of the app, or pass --app "python app.py"',
+        )
+    return command
+
+
 def synthesize(
     root: Path,
     output: Path | None = None,
@@ -62,23 +78,17 @@ def synthesize(
         CommandError: there is no app command, or it failed.
     """
     output = (output or Workspace(root).assembly).resolve()
-    settings = _read(root / "cdk.json")
-    command = app or text(settings.get("app"))
-    if not command:
-        raise CommandError(
-            f"{root / 'cdk.json'}: no app command",
-            "the file is missing or has no `app`",
-            'run the command in the folder of the app, or pass --app "python app.py" or --assembly cdk.out',
-        )
+    command = app_command(root, app)
     if output.exists():
         remove_tree(output)
     output.mkdir(parents=True)
-    environment = _environment(root, settings, output, region)
+    environment = _environment(root, output, region)
     status, traceback = _run(command, root, environment)
     if status != 0:
-        if debug or (error := app_error(command, status, traceback)) is None:
+        error = _without_node(command, traceback, environment) or app_error(command, status, traceback)
+        if debug or error is None:
             sys.stderr.writelines(f"{line}\n" for line in traceback)
-            raise _failed(command, status, environment)
+            raise _failed(command, status)
         raise error
     return output
 
@@ -111,7 +121,7 @@ def _pass_on(lines: Iterable[str]) -> list[str]:
     """Print lines up to a traceback, and return the others."""
     rest: list[str] = []
     for line in lines:
-        if rest or line.rstrip() == TRACEBACK:
+        if rest or begins_traceback(line):
             rest.append(line.rstrip("\n"))
         else:
             sys.stderr.write(line)
@@ -132,13 +142,21 @@ def _end(app: subprocess.Popen[str]) -> None:
             os.killpg(app.pid, number)
 
 
-def _failed(command: str, status: int, environment: Mapping[str, str]) -> CommandError:
-    if shutil.which("node", path=environment["PATH"]) is None:
-        return CommandError(
-            f"synth failed: {command}",
-            "the AWS CDK needs Node, and `node` is not on PATH",
-            "install Node 22 or later (nodejs.org), then deploy again; nothing was changed",
-        )
+def _without_node(
+    command: str, traceback: Sequence[str], environment: Mapping[str, str]
+) -> CommandError | None:
+    """Return the error if Node is missing and the app failed in jsii, or without an exception; else None."""
+    is_jsii = not traceback or any("jsii" in line for line in traceback)
+    if not is_jsii or shutil.which("node", path=environment["PATH"]) is not None:
+        return None
+    return CommandError(
+        f"synth failed: {command}",
+        "the AWS CDK needs Node, and `node` is not on PATH",
+        "install Node 22 or later (nodejs.org), then deploy again; nothing was changed",
+    )
+
+
+def _failed(command: str, status: int) -> CommandError:
     return CommandError(
         f"synth failed: {command}",
         f"the app exited with status {status}; see its output above",
@@ -146,8 +164,12 @@ def _failed(command: str, status: int, environment: Mapping[str, str]) -> Comman
     )
 
 
-def _environment(root: Path, settings: Mapping[str, Json], output: Path, region: str) -> dict[str, str]:
-    context = {**CLI_CONTEXT, **mapping(settings.get("context")), **_read(root / "cdk.context.json")}
+def _environment(root: Path, output: Path, region: str) -> dict[str, str]:
+    context = {
+        **CLI_CONTEXT,
+        **mapping(_read(root / "cdk.json").get("context")),
+        **_read(root / "cdk.context.json"),
+    }
     own = {
         "CDK_OUTDIR": str(output),
         "CDK_CONTEXT_JSON": json.dumps(context),

@@ -10,10 +10,18 @@ from blocks_cli.errors import CommandError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TRACEBACK = "Traceback (most recent call last):"
+_BEGINNINGS = ("Traceback (most recent call last):", "jsii.errors.")
+"""Beginnings of the first line of a traceback; that of an error in the CDK's JavaScript comes before Python's."""
+_WRAPPED = re.compile(r"^.*@jsii/kernel\.\w+: ")
+"""Words of jsii before the message of a Python callback, such as the bundling of an asset."""
 _RAISED = re.compile(r"(?P<kind>[A-Za-z_][\w.]*): (?P<text>.*)|(?P<bare>[A-Za-z_][\w.]*(Error|Exception))")
 _FRAME = re.compile(r'  File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _FOREIGN = ("site-packages", "/lib/python", "<frozen")
+
+
+def begins_traceback(line: str) -> bool:
+    """Return whether a line of an app's error output is the first one of a traceback."""
+    return line.startswith(_BEGINNINGS)
 
 
 def app_error(command: str, status: int, traceback: Sequence[str]) -> CommandError | None:
@@ -43,7 +51,7 @@ def _explained(text: str) -> CommandError | None:
     parts = re.findall(
         r"^(?! )(?P<what>.+)\n  why: (?P<why>(?:.+\n)+?)  do:  (?P<do>.+)$", text, re.MULTILINE
     )
-    errors = [CommandError(what, why.strip(), remedy) for what, why, remedy in parts]
+    errors = [CommandError(_WRAPPED.sub("", what), why.strip(), remedy) for what, why, remedy in parts]
     if not errors:
         return None
     *before, last = errors

@@ -92,7 +92,7 @@ def way_out(lifted: date) -> str:
         return ""
     return (
         f"Allowed since {lifted.isoformat()}: choose dialect {newer.name}, by {as_setting(newer)}. "
-        f"{DEFAULT.name} leaves out what is newer than its day, for tools and Regions that do not have it yet."
+        "An older dialect leaves out what is newer than its day, for tools and Regions that do not have it yet."
     )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, by convention of shells: 128 + SIGINT."""
-
 
 class ExitCode(enum.IntEnum):
-    """Exit code of a command; `meaning` is its text in the help."""
+    """Exit code of a command; `meaning` is its text in the help.
+
+    Those of signals are by convention of shells: 128 + the number of the signal.
+    """
 
     meaning: str
 
@@ -27,3 +27,5 @@ class ExitCode(enum.IntEnum):
     CANNOT_CONNECT = 4, "the database could not be started or reached"
     INVOCATION_FAILED = 5, "the invoked function failed; its error is the output"
     INTERNAL_ERROR = 70, "internal error; --debug shows the traceback"
+    INTERRUPTED = 130, "interrupted with Ctrl-C; what was printed as done is done"
+    OUTPUT_CLOSED = 141, "the program that reads the output has ended, such as `head`"

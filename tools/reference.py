@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from blocks_cli.explanations import Kind, explanations
 from blocks_cli.explanations.explanation import in_markdown
 from blocks_settings.keys import KEYS
-from local_dsql.exit_codes import INTERRUPTED, ExitCode
+from local_dsql.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,7 +178,7 @@ def environment() -> str:
     codes = "".join(f"| {code.value} | {in_markdown(code.meaning)} |\n" for code in ExitCode)
     parts.append(
         "## Exit codes\n\n`blocks` and `local-dsql` have the same exit codes.\n\n"
-        f"| code | meaning |\n|---|---|\n{codes}| {INTERRUPTED} | interrupted with Ctrl-C |\n"
+        f"| code | meaning |\n|---|---|\n{codes}"
     )
     return "\n".join(parts)
 

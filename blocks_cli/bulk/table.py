@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
+from blocks_cli.migrations.catalog_queries import OF_THE_APP
 from blocks_runtime import sql
 
 if TYPE_CHECKING:
@@ -38,9 +39,13 @@ WHERE i.indrelid = {oid} AND i.indisunique AND i.indisvalid AND i.indimmediate
     AND i.indpred IS NULL AND i.indexprs IS NULL
 ORDER BY NOT i.indisprimary, i.indexrelid, place"""
 
+# As a user writes them: with the schema only if it is not in the search path.
 _NAMES = """\
-SELECT c.relname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'sys')"""
+SELECT CASE WHEN pg_table_is_visible(c.oid) THEN '' ELSE quote_ident(n.nspname) || '.' END || quote_ident(c.relname)
+    AS name
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'sys')
+    AND has_schema_privilege(n.oid, 'USAGE') AND {of_the_app}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,15 @@ class Table:
         )
 
 
+def _nearest(name: str, names: Sequence[str]) -> str | None:
+    """Return the one of `names` that is most like `name`, or whose part after the schema is; None if none is."""
+    tables = {each.rpartition(".")[2]: each for each in names}
+    near = difflib.get_close_matches(name, names, 1) or difflib.get_close_matches(
+        name.rpartition(".")[2], tables, 1
+    )
+    return tables.get(near[0], near[0]) if near else None
+
+
 def read_table(reader: Reader, name: str) -> Table:
     """Return a table by its name, with a schema before a dot if it is not in the search path.
 
@@ -146,12 +160,12 @@ def read_table(reader: Reader, name: str) -> Table:
     """
     found = reader.read(sql(_TABLE, name=name)) if _is_name(name) else []
     if not found:
-        names = [str(row["name"]) for row in reader.read(sql(_NAMES))]
-        near = difflib.get_close_matches(name.rpartition(".")[2], names, 1)
+        names = [str(row["name"]) for row in reader.read(sql(_NAMES, of_the_app=OF_THE_APP))]
+        near = _nearest(name, names)
         raise CommandError(
             f"--table {name}: no such table",
             f"the database has {', '.join(sorted(names)) or 'no tables'}",
-            f"did you mean {near[0]}?" if near else "create it with a migration first",
+            f"did you mean {near}?" if near else "create it with a migration first",
         )
     (row,) = found
     if row["kind"] != "r":

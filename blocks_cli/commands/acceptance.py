@@ -16,7 +16,7 @@ import click
 from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.errors import CommandError
-from blocks_cli.exit_codes import INTERRUPTED, ExitCode
+from blocks_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,7 @@ def acceptance(
     console.print_message(report.summary(), "yellow" if report.differing else "green")
     _check_left(report)
     if report.interrupted:
-        context.exit(INTERRUPTED)
+        context.exit(ExitCode.INTERRUPTED)
     if report.failed:
         context.exit(ExitCode.MIGRATION_FAILED)
     if report.differing and exit_code:

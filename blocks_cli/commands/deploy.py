@@ -133,7 +133,8 @@ def _print_outputs(deployment: LocalDeployment) -> None:
 def _conclude(deployment: LocalDeployment) -> None:
     changes = [change for steps in deployment.changes.values() for change in steps]
     changed = sum(change.action is not Action.KEEP for change in changes)
-    functions = [function.path for function in deployment.functions]
+    handlers = deployment.account.handlers()  # CloudFormation calls them
+    functions = [each.path for each in deployment.functions if each.arn not in handlers]
     console.print_message(f"deployed {changed or 'no'} changes", "green")
     if functions:
         console.print_message(f"next     blocks invoke {functions[-1]} --event '{{}}'")

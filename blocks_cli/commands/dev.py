@@ -16,7 +16,7 @@ from blocks_cli.dev.watch import Watcher
 from blocks_cli.error_conversion import as_command_error
 from blocks_cli.errors import CommandError
 from blocks_cli.region import region_of_stacks
-from blocks_cli.synth import synthesize
+from blocks_cli.synth import app_command, synthesize
 from blocks_cli.workspace import Workspace, project_root
 from local_dsql.errors import LocalDatabaseError
 
@@ -50,6 +50,7 @@ def dev(app: str | None, region: str | None) -> None:
     """
     workspace = Workspace(project_root())
     console.print_target(workspace.folder)
+    app_command(workspace.root, app)  # without one, no change could ever be deployed
     where = region_of_stacks(region, workspace)
     watcher, report = Watcher(workspace.root), DevReport()
     for number in (signal.SIGTERM, signal.SIGHUP):

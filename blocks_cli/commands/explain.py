@@ -51,6 +51,9 @@ def explain(query: str, analyze: bool, as_text: bool, target_options: TargetOpti
         click.echo(str(plan) if as_text else plan.tree)
 
 
+_EXPLAINED = "pass one SELECT, INSERT, UPDATE or DELETE"
+
+
 def _one_statement(text: str) -> Sql:
     """Return the one statement of a text. With two, EXPLAIN would be of the first, and the second would be executed."""
     from blocks_runtime.database.fragments import Sql
@@ -61,7 +64,7 @@ def _one_statement(text: str) -> Sql:
         raise CommandError(
             f"{len(statements)} statements",
             "a plan is of one statement",
-            "pass one SELECT, INSERT, UPDATE or DELETE",
+            _EXPLAINED,
         )
     return Sql((text,))
 
@@ -90,7 +93,9 @@ def _explained(admin: AdminConnection, statement: Sql, analyze: bool) -> Plan:
         raise
     except DatabaseError as error:
         state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
-        raise CommandError("the query was refused", f"{error.args[0]}{state}", "correct the query") from None
+        raise CommandError(
+            "the query was refused", f"{error.args[0]}{state}", f"correct the query; {_EXPLAINED}"
+        ) from None
     found = plan(lines)
     query = facts_query(found)
     return advised(found, [tuple(row.values()) for row in admin.read(query)] if query else [])

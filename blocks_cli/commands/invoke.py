@@ -14,6 +14,7 @@ from blocks_cli.commands.options import as_json, local
 from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
+from blocks_cli.lambda_.remedies import remedy
 from blocks_cli.local import LocalDeployment
 from blocks_cli.workspace import Workspace, project_root
 from blocks_settings import STACK, Settings
@@ -54,6 +55,8 @@ def invoke(
     if result.failed:
         report.conclude()  # the differences from AWS may be the cause
         console.print_message(f"failed   {result.error_type}: {result.error_message}", "red")
+        if what_to_do := remedy(result.error_type, result.error_message):
+            console.print_message(f"do       {what_to_do}")
         context.exit(ExitCode.INVOCATION_FAILED)
     console.print_message(f"ok       {result.duration * 1000:.0f} ms   request {result.request_id}", "green")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,10 @@ from blocks_cli.migrations.database import reachable
 from blocks_cli.migrations.target import find_target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from blocks_cli.bulk.load import Totals
+    from blocks_cli.bulk.source import Source
     from blocks_cli.bulk.table import Table
     from blocks_cli.json_value import Json
     from blocks_cli.migrations.target_options import TargetOptions
@@ -136,7 +140,7 @@ def load(
         if loaded and not dry_run:
             with connect().open() as admin:
                 _mention_sequences(admin, table, loaded)
-    error = _rejected(totals, path) if totals.all_rejected else None
+    error = _rejected(totals, path, sources) if totals.all_rejected else None
     if not as_json:
         if error is not None:
             raise error
@@ -175,13 +179,19 @@ def _mention_sequences(admin: AdminConnection, table: Table, columns: list[str])
         )
 
 
-def _rejected(totals: Totals, path: Path) -> CommandError:
+def _rejected(totals: Totals, path: Path, sources: Sequence[Source]) -> CommandError:
     shown = console.display_path(path.resolve())
     rows = f"{totals.all_rejected:,} row{'s' * (totals.all_rejected != 1)}"
+    corrected, how = "corrected.jsonl", "load it"
+    if sources[0].format != "jsonl":  # rows of Parquet are rejected as CSV
+        names = {each.columns for each in sources}
+        columns = shlex.quote(",".join(names.pop())) if len(names) == 1 else "those of their file"
+        corrected = "corrected.tsv" if sources[0].dialect.delimiter == "\t" else "corrected.csv"
+        how = f"load it with --columns {columns}, as it has no header"
     return CommandError(
         f"{rows} rejected",
         f"{shown} has each with its line and the reason",
-        f"correct them and load only them: jq -r .record {shown} > corrected.csv",
+        f"correct them and load only them: jq -r .record {shown} > {corrected}; {how}",
         ExitCode.MIGRATION_FAILED,
     )
 

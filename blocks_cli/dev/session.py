@@ -12,6 +12,7 @@ from blocks_cli.dev.app import App
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.json_value import mapping, text
+from blocks_cli.lambda_.remedies import remedy
 from blocks_cli.lambda_.result import EXIT_ERROR
 from blocks_cli.local import Action, LocalDeployment
 from blocks_cli.local.http_endpoints import HttpEndpoints
@@ -115,8 +116,7 @@ class DevSession:
 
     def handlers(self) -> frozenset[str]:
         """Return the ARNs of the functions that handle custom resources."""
-        tokens = (text(each.properties.get("ServiceToken")) for each in self._account.resources())
-        return frozenset(filter(None, tokens))
+        return self._account.handlers()
 
     def warm_up(self) -> None:
         """Start a sandbox of each function."""
@@ -167,9 +167,10 @@ def _not_started(path: str, failure: RuntimeResponse) -> CommandError:
     result = failure.result("", "", 0.0, cold=True)
     message = text(mapping(result.payload).get("errorMessage"))
     reason = message if result.error_type == EXIT_ERROR else f"{result.error_type}: {message}"
+    what_to_do = remedy(result.error_type, message) or "correct the file, whose trace is above"
     return CommandError(
         f"{path}: the new version does not start",
         reason,
-        "correct the file, whose trace is above; the last version is still served",
+        f"{what_to_do}; the last version is still served",
         ExitCode.INVOCATION_FAILED,
     )

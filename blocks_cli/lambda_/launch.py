@@ -94,10 +94,19 @@ def mount_read_only(writable: str, megabytes: int) -> None:
 
 
 def _needed_below(parent: str) -> set[str]:
-    """Return the folders directly below `parent` with anything that an environment variable or Python names."""
-    texts = [sys.prefix, sys.base_prefix, *sys.path, *os.environ.values()]
+    """Return the folders directly below `parent` with anything that an environment variable or Python names.
+
+    The import path has folders of links to installed packages, so the targets of links in it count as named.
+    """
+    texts = [sys.prefix, sys.base_prefix, *sys.path, *_links(sys.path), *os.environ.values()]
     paths = (path for text in texts for path in text.split(os.pathsep) if path.startswith(f"{parent}/"))
     return {folder for path in paths if Path(folder := "/".join(path.split("/")[:3])).is_dir()}
+
+
+def _links(folders: "list[str]") -> "list[str]":
+    """Return the targets of the links directly in `folders`."""
+    existing = (Path(folder) for folder in folders if Path(folder).is_dir())
+    return [str(entry.readlink()) for folder in existing for entry in folder.iterdir() if entry.is_symlink()]
 
 
 def _write(file: str, text: str) -> None:

@@ -84,6 +84,11 @@ class LocalAccount:
         """Return all deployed resources of all stacks."""
         return tuple(resource for state in self.states.values() for resource in state.resources.values())
 
+    def handlers(self) -> frozenset[str]:
+        """Return the ARNs of the functions that handle custom resources."""
+        tokens = (text(each.properties.get("ServiceToken")) for each in self.resources())
+        return frozenset(filter(None, tokens))
+
     def existing(self) -> tuple[DeployedResource, ...]:
         """Return all resources that exist: replaced ones exist until the cleanup deletes them."""
         leftovers = (resource for state in self.states.values() for resource in state.leftovers)

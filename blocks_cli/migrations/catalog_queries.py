@@ -8,10 +8,12 @@ _OURS = sql(
     "r.rolname = current_user AND n.nspname NOT IN ('information_schema', 'sys') "
     "AND left(n.nspname, 3) <> 'pg_'"
 )
-_RELATION = sql(
-    "{ours} AND NOT (n.nspname = 'public' AND c.relname IN ('_migrations', '_migrations_lock', '_grants', '_loads'))",
-    ours=_OURS,
+OF_THE_APP = sql(
+    "NOT (n.nspname = 'public' AND c.relname IN ('_migrations', '_migrations_lock', '_grants', '_loads'))"
 )
+"""Condition on pg_namespace n and pg_class c: the relation is none of this library's own."""
+
+_RELATION = sql("{ours} AND {of_the_app}", ours=_OURS, of_the_app=OF_THE_APP)
 
 SCHEMAS = sql(
     """\

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from blocks_cli import console
 from blocks_cli.errors import CommandError
 from blocks_cli.workspace import project_root
+from blocks_runtime.shared.project import ROOT_SIGNS, is_project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,11 +36,14 @@ def find_folder(folder: Path) -> Path:
         remedy = f"`blocks lint {shown}` checks the file; --migrations takes its folder"
         raise CommandError(f"{shown}: not a folder", "migrations are the files of a folder", remedy)
     looks_like = [console.display_path(each) for each in _candidates(project_root())]
-    raise CommandError(
-        f"{console.display_path(folder)}: no such folder",
-        f"folders with migrations: {_first(looks_like)}" if looks_like else "the project has no migrations",
-        f"pass --migrations {looks_like[0]}" if looks_like else "create the first one with `blocks new NAME`",
-    )
+    if looks_like:
+        why, remedy = f"folders with migrations: {_first(looks_like)}", f"pass --migrations {looks_like[0]}"
+    elif is_project(project_root()):
+        why, remedy = "the project has no migrations", "create the first one with `blocks new NAME`"
+    else:
+        why = f"this folder and those above it are no project: they have no {ROOT_SIGNS}"
+        remedy = "run the command in the folder of the app, or create a project with `blocks init`"
+    raise CommandError(f"{console.display_path(folder)}: no such folder", why, remedy)
 
 
 def _first(folders: list[str]) -> str:

@@ -24,8 +24,8 @@ _STATES = {
 
 _ADVICE = {
     "failed": (
-        "a statement failed and was rolled back",
-        "correct {name}.sql, then run `blocks up`",
+        "a statement of it was refused, or its index could not be built; neither left a change",
+        "run `blocks up`, which shows the cause again; then correct {name}.sql, or the rows that contradict it",
     ),
     _IN_DOUBT: (
         "it was interrupted after a statement was sent",

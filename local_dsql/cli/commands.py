@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-_CODES = (ExitCode.OK, ExitCode.USAGE, ExitCode.CANNOT_CONNECT, ExitCode.INTERNAL_ERROR)
+_OF_OTHERS = (ExitCode.PENDING, ExitCode.MIGRATION_FAILED, ExitCode.INVOCATION_FAILED)
+_CODES = [code for code in ExitCode if code not in _OF_OTHERS]
 _EXIT_CODES = "\n".join(["\b\nExit codes:", *(f"  {code.value}  {code.meaning}" for code in _CODES)])
 
 

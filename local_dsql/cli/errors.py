@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
+import os
 import re
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -14,7 +15,7 @@ import click
 from blocks_runtime.shared.explained_error import ExplainedError
 from blocks_settings import SettingsError
 from local_dsql.errors import LocalDatabaseError
-from local_dsql.exit_codes import INTERRUPTED, ExitCode
+from local_dsql.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,8 +32,30 @@ class Failure(click.ClickException):
         self.error = error if isinstance(error, ExplainedError) else ExplainedError(*_three(error))
 
 
+class OutputClosed(Exception):
+    """The reader of standard output has closed the pipe, as `head` does."""
+
+
+def discard_output() -> None:
+    """Redirect stdout to /dev/null, so that the interpreter's final flush does not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class ExplainedCommand(click.Command):
     """A command that explains its errors."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command and write all of its output.
+
+        Raises:
+            OutputClosed: the pipe is closed; click turns an OSError into exit code 1, which has another meaning.
+        """
+        try:
+            result: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise OutputClosed from None
+        return result
 
     def main(  # type: ignore[override]  # click's parameters have the type Any
         self,
@@ -49,9 +72,12 @@ class ExplainedCommand(click.Command):
         name = prog_name or self.name or ""
         try:
             code = super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
+        except OutputClosed:
+            discard_output()
+            sys.exit(ExitCode.OUTPUT_CLOSED)
         except click.exceptions.Abort:
             click.echo("interrupted", err=True)
-            sys.exit(INTERRUPTED)
+            sys.exit(ExitCode.INTERRUPTED)
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message(), err=True)
             sys.exit(ExitCode.USAGE)
@@ -90,7 +116,12 @@ def unknown_command(program: str, name: str, known: Sequence[str]) -> ExplainedE
 
 
 def usage_error(error: click.ClickException, command: str) -> ExplainedError:
-    """Return the error for wrong arguments of a command, with the nearest option or value."""
+    """Return the error for wrong arguments of a command, with the nearest option or value.
+
+    `command` is named if click does not know which one, such as a command of a group, was called.
+    """
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        command = error.ctx.command_path
     near = _near(error)
     help = f"see `{command} --help`"
     return ExplainedError(command, _without_hint(error), f"did you mean {near}? {help}" if near else help)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_cli.errors import CommandError
-from blocks_cli.exit_codes import INTERRUPTED, ExitCode
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.main import main
 from tests.support.handler_app import HandlerApp, Thing
 from tests.support.processes import processes_of, wait_until
@@ -72,7 +72,7 @@ def test_deploy_invoke_destroy(shell: Shell) -> None:
     assert lines[0] == "target   local   .blocks", "first of all: where"
     assert any(line.startswith("create   Lab/Thing   Custom::Thing   ") for line in lines)
     assert "[Handler] Create" in lines, "what a function writes, with its name"
-    assert lines[-1].startswith("next     blocks invoke ")
+    assert lines[-1] == "next     blocks invoke Other/Far --event '{}'"
 
     code, out, err = shell.run("deploy", "--local", "--assembly", "cdk.out", "--json")
     assert code == ExitCode.OK
@@ -84,6 +84,12 @@ def test_deploy_invoke_destroy(shell: Shell) -> None:
     code, out, err = shell.run("invoke", "Hello", "--event", '{"n": 1}')
     assert (code, json.loads(out)["event"]) == (ExitCode.OK, {"n": 1})
     assert err.splitlines()[0] == "target   local   .blocks"
+
+    code, out, err = shell.run("invoke", "Hello", "--event", '"set"')
+    assert code == ExitCode.INVOCATION_FAILED
+    failed, to_do = err.splitlines()[-2:]
+    assert failed.startswith("failed   Runtime.MarshalError: ")
+    assert to_do.startswith("do       return JSON: `jsonable(rows)`")
 
     code, out, err = shell.run("invoke", "Handler", "--json")
     assert code == ExitCode.INVOCATION_FAILED
@@ -134,7 +140,19 @@ MISTAKES: dict[str, tuple[list[str], str, str, str]] = {
         ["deploy", "--local"],
         "cdk.json: no app command",
         "the file is missing or has no `app`",
-        'run the command in the folder of the app, or pass --app "python app.py" or --assembly cdk.out',
+        'run the command in the folder of the app, or pass --app "python app.py"',
+    ),
+    "no app to watch": (
+        ["dev"],
+        "cdk.json: no app command",
+        "the file is missing or has no `app`",
+        'run the command in the folder of the app, or pass --app "python app.py"',
+    ),
+    "value of a command in a group": (
+        ["dialect", "diff", "portabel", "2026-09"],
+        "blocks dialect diff",
+        "'portabel' is not one of",
+        "did you mean portable? see `blocks dialect diff --help`",
     ),
     "app fails": (
         ["deploy", "--local", "--app", "exit 7"],
@@ -181,6 +199,18 @@ def test_a_usage_error_is_three_lines_and_exit_code_2(
     assert second.startswith("  why: ")
     assert why in second
     assert third == f"  do:  {remedy}"
+
+
+@pytest.mark.parametrize(
+    "command", ["plan", "lint", "up", "status", "verify", "baseline", "dev", "deploy --local"]
+)
+def test_a_command_in_another_folder_leaves_nothing(shell: Shell, command: str) -> None:
+    """A folder `.blocks` would make it the folder of a project for all commands below it."""
+    (shell.folder / "cdk.json").unlink()
+    code, _, err = shell.run(*command.split())
+    assert code == ExitCode.USAGE
+    assert "run the command in the folder of the app" in err.splitlines()[-1]
+    assert not [*shell.folder.iterdir()]
 
 
 @pytest.mark.parametrize(
@@ -278,7 +308,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
         assert len(processes_of(tmp_path)) > 3, "the deployer, the handler, the cluster"
         deploying.send_signal(signal.SIGINT)
         last = deploying.stderr.read().splitlines()[-1]
-    assert (deploying.returncode, last) == (INTERRUPTED, b"interrupted")
+    assert (deploying.returncode, last) == (ExitCode.INTERRUPTED, b"interrupted")
     wait_until(lambda: not processes_of(tmp_path), 10)
     assert not list((tmp_path / ".blocks" / "tmp").iterdir())
 

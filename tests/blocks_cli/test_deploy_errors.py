@@ -49,14 +49,26 @@ def test_ctrl_c_during_the_synth_is_quiet_and_leaves_nothing(tmp_path: Path) -> 
     wait_until(lambda: not processes_of(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("exit 1", "the AWS CDK needs Node, and `node` is not on PATH"),
+        (f"{sys.executable} -c 'import aws_cdk'", "the AWS CDK needs Node, and `node` is not on PATH"),
+        (f"{sys.executable} -c '1/0'", "ZeroDivisionError: division by zero"),
+    ],
+    ids=["status", "jsii", "error of the app"],
+)
 def test_missing_node_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    command: str,
+    why: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert run("--app", "exit 1") == 2
-    told = capfd.readouterr().err
-    assert "why: the AWS CDK needs Node, and `node` is not on PATH" in told
+    assert run("--app", command) == 2
+    assert f"why: {why}" in capfd.readouterr().err
 
 
 def test_warnings_about_the_node_version_are_silenced(

@@ -569,6 +569,15 @@ TRACES = {
         ],
         ("x is y", "because", "change it"),
     ),
+    "explained, in the bundling of an asset": (
+        [
+            "RuntimeError: Failed to bundle asset S/Fn/Code/Stage, bundle output is located at /p/a-building: "
+            "@jsii/kernel.RuntimeError: the packages of /p/requirements.txt cannot be installed",
+            "  why: because",
+            "  do:  change it",
+        ],
+        ("the packages of /p/requirements.txt cannot be installed", "because", "change it"),
+    ),
     "two findings": (
         [
             "m.MigrationErrors: a.sql:1:1: one",
@@ -601,6 +610,17 @@ def test_a_failed_synth_prints_the_message_alone(shell: Shell) -> None:
     assert (code, is_explained(err)) == (ExitCode.USAGE, True)
     assert "why: LookupError: no such thing (" in err
     assert "building" in err
+
+
+def test_an_error_of_the_cdk_prints_the_message_alone(shell: Shell) -> None:
+    """The CDK fails in JavaScript, so the traceback begins with the error of jsii."""
+    text = "import aws_cdk\naws_cdk.Stack(aws_cdk.App(), 'S', stack_name='not a name')\n"
+    (shell.folder / "app.py").write_text(text)
+    code, _, err = shell.blocks("deploy", "--local", "--app", f"{sys.executable} app.py")
+    assert (code, is_explained(err)) == (ExitCode.USAGE, True)
+    assert "jsii.errors" not in err
+    assert "The above exception" not in err
+    assert "app.py:2)" in err
 
 
 def test_a_migration_is_repaired_by_its_number(used: Shell) -> None:

@@ -178,6 +178,30 @@ def test_no_index_would_help(bank: DistributedDatabase, query: str) -> None:
     assert [(each.kind, each.index) for each in found.warnings] == [("full scan", None)]
 
 
+SMALL = {
+    "SELECT * FROM small WHERE code = 'a'": "exists with the key (code), but is not used; the table is small",
+    "SELECT * FROM small WHERE id = 1": "exists with the key (id), but is not used; the table is small",
+    "SELECT * FROM small WHERE note = 'a'": "CREATE INDEX ASYNC ON public.small (note) INCLUDE (id, code)",
+    "SELECT * FROM small WHERE code = 'a' AND note = 'a'": "CREATE INDEX ASYNC ON public.small (code, note)",
+}
+
+
+def test_an_index_that_exists_is_not_proposed(bank: DistributedDatabase, dsql_cluster: LocalCluster) -> None:
+    """PostgreSQL reads all rows of a small table, although an index has the key."""
+    with psycopg.connect(dsql_cluster.dsn(), autocommit=True) as connection:
+        connection.execute("CREATE TABLE small (id int PRIMARY KEY, code text, note text)")
+        (job,) = connection.execute("CREATE UNIQUE INDEX ASYNC ON small (code)").fetchone() or ()
+        connection.execute(f"CALL sys.wait_for_job('{job}')")
+        connection.execute("INSERT INTO small VALUES (1, 'a', 'a')")
+        connection.execute("ANALYZE small")
+        try:
+            for query, expected in SMALL.items():
+                (warning,) = bank.explain(Sql((query,))).warnings
+                assert (warning.kind, str(warning.index)[: len(expected)]) == ("full scan", expected), query
+        finally:
+            connection.execute("DROP TABLE small")
+
+
 def test_few_rows_are_no_warning(bank: DistributedDatabase) -> None:
     assert bank.explain(sql("SELECT * FROM accounts WHERE id = 7"), analyze=True).warnings == ()
     assert bank.explain(sql("SELECT 1")).warnings == ()

@@ -12,7 +12,7 @@ import pytest
 
 from blocks_cli.acceptance.stack import NAME, Place, ThrowawayStack
 from blocks_cli.errors import CommandError
-from blocks_cli.exit_codes import INTERRUPTED
+from blocks_cli.exit_codes import ExitCode
 from local_dsql import Permission
 from tests.cloudformation.app import HOME, PEER, RUNTIME, WITNESS
 from tests.cloudformation.servers import ROOT, ROOT_USER
@@ -152,7 +152,7 @@ def test_an_interrupted_run_deletes_its_stack(
                     running.send_signal(signal.SIGINT)
                     break
             said += [*running.stderr]
-            assert running.wait(120) == INTERRUPTED, said
+            assert running.wait(120) == ExitCode.INTERRUPTED, said
         assert any("interrupted" in line for line in said)
         assert ministack.stacks() == {}
         step.result = "exit code 130, nothing is left behind"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -139,7 +140,27 @@ def test_help_lists_commands_and_exit_codes() -> None:
     ]
 
 
-CODES = (ExitCode.OK, ExitCode.USAGE, ExitCode.CANNOT_CONNECT, ExitCode.INTERNAL_ERROR)
+CODES = (
+    *(ExitCode.OK, ExitCode.USAGE, ExitCode.CANNOT_CONNECT, ExitCode.INTERNAL_ERROR),
+    *(ExitCode.INTERRUPTED, ExitCode.OUTPUT_CLOSED),
+)
+
+
+@pytest.mark.parametrize("arguments", ["status", "status --json"])
+def test_a_closed_output_pipe_has_its_code(tmp_path: Path, arguments: str) -> None:
+    with subprocess.Popen(
+        [*COMMAND, *arguments.split()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+    ) as running:
+        assert running.stdout is not None and running.stderr is not None
+        running.stdout.close()
+        assert running.wait(30) == ExitCode.OUTPUT_CLOSED
+        assert running.stderr.read() == b""
+
+
 STOPPED = [
     ("status", 4),
     ("status --json", 4),

@@ -55,6 +55,7 @@ def handler(event, context):
 HELLO = """
 import os, shared
 def handler(event, context):
+    if event == "set": return {1}
     return {"event": event, "shared": shared.word, "environ": dict(os.environ)}
 """
 

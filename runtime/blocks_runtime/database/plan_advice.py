@@ -136,10 +136,13 @@ def _index(scan: Scan, facts: TableFacts) -> str | None:
     if not key or any(facts.columns[each] in NOT_IN_A_KEY for each in key):
         return None
     included = [each for each in _needed(scan, facts) if each not in key]
-    for columns, others in facts.indexes:
-        if columns[: len(key)] == tuple(key) and {*included} <= {*columns, *others}:
-            return f"exists, but is not used; its statistics may be old: ANALYZE {scan.table}"
     names = ", ".join(map(_plain, key))
+    same_key = [each for each in facts.indexes if each[0][: len(key)] == tuple(key)]
+    if any({*included} <= {*columns, *others} for columns, others in same_key):
+        return f"exists, but is not used; its statistics may be old: ANALYZE {scan.table}"
+    if same_key and scan.access == FULL_SCAN and scan.rows_read is None:  # of few rows no index is used
+        old = f"the table is small, or its statistics are old: ANALYZE {scan.table}"
+        return f"exists with the key ({names}), but is not used; {old}"
     include = f" INCLUDE ({', '.join(map(_plain, included))})" if included else ""
     return f"CREATE INDEX ASYNC ON {scan.table} ({names}){include}"
 

@@ -8,13 +8,15 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE = "pyproject.toml"
 _ROOT_MARKERS = (".blocks", "cdk.json")
+ROOT_SIGNS = f"{', '.join(_ROOT_MARKERS)} or [tool.blocks] in {SETTINGS_FILE}"
+"""Signs of a project's folder, for messages."""
 _TABLE = ("[tool.blocks]", "[tool.blocks.")
 
 
 def project_folder(directory: Path) -> Path:
     """Return the project's folder: the nearest upwards with `.blocks`, `cdk.json` or settings, else `directory`."""
     upwards = (directory, *directory.parents)
-    return next((one for one in upwards if _is_root(one)), directory)
+    return next((one for one in upwards if is_project(one)), directory)
 
 
 def has_settings(folder: Path) -> bool:
@@ -26,5 +28,6 @@ def has_settings(folder: Path) -> bool:
     return any(line.strip().replace(" ", "").startswith(_TABLE) for line in lines)
 
 
-def _is_root(folder: Path) -> bool:
+def is_project(folder: Path) -> bool:
+    """Return whether the folder has a sign of a project: `.blocks`, `cdk.json` or settings."""
     return any((folder / mark).exists() for mark in _ROOT_MARKERS) or has_settings(folder)

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from blocks_cli.acceptance.stack import NAME, Place
 from blocks_cli.commands import acceptance as module
 from blocks_cli.errors import CommandError
-from blocks_cli.exit_codes import INTERRUPTED, ExitCode
+from blocks_cli.exit_codes import ExitCode
 from blocks_cli.main import cli
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def test_after_an_interrupt_the_stack_is_deleted(monkeypatch: pytest.MonkeyPatch
     stack = Stack(fails=KeyboardInterrupt())
     result = run(stack, "--yes", monkeypatch=monkeypatch)
     assert stack.done == ["check", "deploy", "delete"]
-    assert result.return_value == INTERRUPTED
+    assert result.return_value == ExitCode.INTERRUPTED
     assert "interrupted; the stack is deleted now" in result.stderr
 
 

@@ -117,6 +117,27 @@ def test_the_rejects_can_be_corrected_and_loaded(project: Project) -> None:
     assert project.rows("SELECT count(*), count(DISTINCT name) FROM people") == [(7000, 7000)]
 
 
+WITH_A_REJECT = {
+    "people.csv": "name,id\nAna,1\nBen,x2\n",
+    "people.tsv": "id\tname\n1\tAna\nx2\tBen\n",
+    "people.jsonl": '{"id": 1, "name": "Ana"}\n{"id": "x2", "name": "Ben"}\n',
+}
+"""A file of each format, whose second row can be corrected."""
+
+
+@pytest.mark.parametrize("name", WITH_A_REJECT)
+def test_the_remedy_for_rejects_loads_them(project: Project, name: str) -> None:
+    project.run(TABLE)
+    result = load(project, WITH_A_REJECT[name], name=name)
+    assert result.code == ExitCode.MIGRATION_FAILED
+    told = re.search(r"jq -r \.record (\S+) > (\S+); load it(?: with (--columns \S+),)?", result.err)
+    assert told is not None
+    lines = (project.folder / told[1]).read_text("utf-8").splitlines()
+    corrected = "".join(f"{json.loads(each)['record']}\n" for each in lines).replace("x2", "2")
+    assert load(project, corrected, *(told[3] or "").split(), name=told[2]).code == ExitCode.OK
+    assert project.rows("SELECT id, name FROM people ORDER BY id") == [(1, "Ana"), (2, "Ben")]
+
+
 def test_the_load_stops_at_too_many_rejects(project: Project) -> None:
     project.run(TABLE)
     content = "id,name\n" + "".join(f"x{n},\n" for n in range(50)) + "1,Ana\n"
@@ -354,6 +375,31 @@ def test_an_unknown_table_is_named(project: Project, name: str, what: str) -> No
     result = project.blocks("load", "people.csv", "--table", name)
     assert result.code == ExitCode.USAGE
     assert f"error: {what}" in result.err
+
+
+PROPOSED = {
+    "poeple": "did you mean people?",
+    "findings": "did you mean audit.findings?",
+    "audit.finding": "did you mean audit.findings?",
+    "login_secret": "create it with a migration first",
+    "job": "create it with a migration first",
+    "migrations": "create it with a migration first",
+}
+"""Remedy for a name that is no table."""
+
+
+def test_only_tables_of_the_app_are_proposed(project: Project) -> None:
+    """Not those of the local cluster, which no client may read, nor journal and ledger."""
+    project.write({"001_people.sql": TABLE})
+    assert project.blocks("up").code == ExitCode.OK
+    project.run("CREATE SCHEMA audit", "CREATE TABLE audit.findings (id int PRIMARY KEY)")
+    (project.folder / "people.csv").write_text("id\n1\n")
+    for name, remedy in PROPOSED.items():
+        for command in (["load", "people.csv"], ["dump"]):
+            result = project.blocks(*command, "--table", name)
+            assert result.code == ExitCode.USAGE
+            told = ["  why: the database has audit.findings, people", f"  do:  {remedy}"]
+            assert result.err.splitlines()[-2:] == told, (name, command)
 
 
 def test_odd_names(project: Project) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.machinery
+import tempfile
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +14,10 @@ from blocks_cli.assembly.asset import Asset
 from blocks_cli.errors import CommandError
 from blocks_cli.lambda_ import interpreter, packages
 from blocks_cli.lambda_.code_store import CodeStore
+from blocks_cli.lambda_.launch import TEMPORARY
 from blocks_cli.lambda_.runtime import prepare
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.lambda_functions import Workbench
 
 PROBE = """
@@ -52,6 +53,23 @@ def test_installed_packages_are_not_importable(plain_bench: Workbench, name: str
 
 def test_boto3_is_importable_as_on_lambda(plain_bench: Workbench) -> None:
     assert not plain_bench.function(PROBE).invoke(["boto3"]).failed
+
+
+@pytest.mark.parametrize(("name", "file"), [("extra_a", "extra_a/__init__.py"), ("extra_b", "extra_b.py")])
+def test_packages_installed_below_tmp_are_importable(
+    plain_bench: Workbench, monkeypatch: pytest.MonkeyPatch, name: str, file: str
+) -> None:
+    """A virtual environment may be below `/tmp`, which is empty for a function, as in Lambda."""
+    with tempfile.TemporaryDirectory(dir=TEMPORARY) as environment:
+        described = Path(environment, f"{name}-1.dist-info")
+        described.mkdir()
+        (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (described / "RECORD").write_text(f"{file},,\n")
+        Path(environment, file).parent.mkdir(exist_ok=True)
+        Path(environment, file).write_text("origin = 'installed'\n")
+        monkeypatch.syspath_prepend(environment)
+        monkeypatch.setattr(packages, "RUNTIME_DISTRIBUTIONS", (*packages.RUNTIME_DISTRIBUTIONS, name))
+        assert plain_bench.function(PROBE).invoke([name]).payload == {name: "installed"}
 
 
 def test_another_language_is_refused(plain_bench: Workbench) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blocks_cli.errors import CommandError
+from blocks_cli.lambda_.remedies import remedy
 from tests.support.lambda_functions import THIS_PYTHON, Workbench
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Failure:
     error_type: str
     message: str
     settings: dict[str, object] = field(default_factory=dict)
+    remedy: str | None = None
 
 
 FAILURES = {
@@ -63,24 +65,50 @@ FAILURES = {
         "Runtime.ExitError",
         "Error: Runtime exited with error: signal: killed",
     ),
-    "not JSON": Failure("def handler(e, c):\n    return {1, 2}", "Runtime.MarshalError", "Unable to marshal"),
+    "not JSON": Failure(
+        "def handler(e, c):\n    return {1, 2}",
+        "Runtime.MarshalError",
+        "Unable to marshal",
+        remedy="`jsonable(rows)`",
+    ),
     "module missing": Failure(
         "def handler(e, c): pass",
         "Runtime.ImportModuleError",
         "Unable to import module 'nothing': No module named 'nothing'",
         {"handler": "nothing.handler"},
+        remedy="there is no module nothing",
     ),
     "import in module": Failure(
         "import not_bundled\ndef handler(e, c): pass",
         "Runtime.ImportModuleError",
         "Unable to import module 'index': No module named 'not_bundled'",
+        remedy="the package of not_bundled in requirements.txt",
+    ),
+    "no grant": Failure(
+        "import blocks_runtime\ndef handler(e, c): pass",
+        "Runtime.ImportModuleError",
+        "Unable to import module 'index': No module named 'blocks_runtime'",
+        remedy="`db.grant_connect(fn)`",
+    ),
+    "no grant, a module of a package": Failure(
+        "from blocks_runtime.aio import DistributedDatabase\ndef handler(e, c): pass",
+        "Runtime.ImportModuleError",
+        "Unable to import module 'index': No module named 'blocks_runtime'",
+        remedy="`db.grant_connect(fn)`",
     ),
     "function missing": Failure(
-        "x = 1", "Runtime.HandlerNotFound", "Handler 'handler' missing on module 'index'"
+        "x = 1",
+        "Runtime.HandlerNotFound",
+        "Handler 'handler' missing on module 'index'",
+        remedy="define handler in the module index",
     ),
     "syntax": Failure("def handler(:", "Runtime.UserCodeSyntaxError", "Syntax error in module 'index'"),
     "malformed": Failure(
-        "x = 1", "Runtime.MalformedHandlerName", "Bad handler 'handler'", {"handler": "handler"}
+        "x = 1",
+        "Runtime.MalformedHandlerName",
+        "Bad handler 'handler'",
+        {"handler": "handler"},
+        remedy="module.function",
     ),
     "exception at import": Failure("raise RuntimeError('at import')", "RuntimeError", "at import"),
     "timeout": Failure(
@@ -88,6 +116,7 @@ FAILURES = {
         "Sandbox.Timedout",
         "Error: Task timed out after 0.30 seconds",
         {"timeout": 0.3},
+        remedy="`deadline=context`",
     ),
 }
 
@@ -165,6 +194,9 @@ def test_a_failure_is_reported_as_on_lambda(bench: Workbench, failure: Failure) 
     assert result.error_message is not None
     assert failure.message in result.error_message
     assert _field(result.payload, "errorType") == failure.error_type, "the payload is Lambda's error object"
+    told = remedy(result.error_type, result.error_message)
+    assert (told is None) == (failure.remedy is None)
+    assert (failure.remedy or "") in (told or "")
 
 
 def test_a_stack_trace_begins_at_the_handler(bench: Workbench) -> None:

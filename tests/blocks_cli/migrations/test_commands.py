@@ -194,7 +194,7 @@ def test_a_refused_statement_is_three_lines_and_exit_code_3(project: Project) ->
     ]
     status = project.blocks("status")
     assert "[!] 004_x         failed" in status.out
-    assert "      do:  correct 004_x.sql, then run `blocks up`" in status.out
+    assert "      do:  run `blocks up`, which shows the cause again; then correct 004_x.sql" in status.out
     assert status.err.splitlines()[-1] == "3 applied, 1 failed, 1 pending"
     for name in ("004_x", "005_y"):
         (project.migrations / f"{name}.sql").unlink()
@@ -247,6 +247,31 @@ def test_every_finding_of_every_file_is_an_error(project: Project) -> None:
         "migrations/002_b.sql:1:1:",
         "migrations/002_b.sql:2:20:",
     ]
+
+
+CAUSES = {
+    "rows": "INSERT INTO accounts VALUES (3, 'x'), (3, 'y')",
+    "index": "CREATE UNIQUE INDEX ASYNC accounts_owner ON accounts (owner)",
+}
+
+
+@pytest.mark.parametrize("last", CAUSES.values(), ids=CAUSES)
+def test_the_status_of_a_failed_migration_names_both_remedies(project: Project, last: str) -> None:
+    """The file may be right, and rows contradict it."""
+    project.write(
+        {
+            "001_accounts": "CREATE TABLE accounts (id int PRIMARY KEY, owner text)",
+            "002_rows": "INSERT INTO accounts VALUES (1, 'ana'), (2, 'ana')",
+            "003_last": last,
+        }
+    )
+    assert project.blocks("up").code == ExitCode.MIGRATION_FAILED
+    status = project.blocks("status")
+    assert "[!] 003_last" in status.out
+    assert (
+        "do:  run `blocks up`, which shows the cause again; then correct 003_last.sql, or the rows"
+        in status.out
+    )
 
 
 MISTAKES: dict[str, tuple[list[str], ExitCode, str, str]] = {

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_cli.exit_codes import INTERRUPTED, ExitCode
-from blocks_cli.main import OUTPUT_CLOSED
+from blocks_cli.exit_codes import ExitCode
 from local_dsql import LocalCluster
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def test_up_interrupted_killed_and_without_its_database(project: Path) -> None:
         with running(project, "up", until="applied  001_t.sql") as up:
             up.send_signal(signal.SIGINT)
             _, err = up.communicate()
-            assert (up.returncode, err.splitlines()[-1]) == (INTERRUPTED, "interrupted")
+            assert (up.returncode, err.splitlines()[-1]) == (ExitCode.INTERRUPTED, "interrupted")
         with running(project, "up", until="target") as up:
             wait_until_it_holds_the_lease(project, up)
             up.kill()
@@ -92,7 +91,7 @@ def test_a_closed_output_pipe(project: Path) -> None:
     with running(project, "lint", "--json") as lint:
         assert lint.stdout is not None and lint.stderr is not None
         lint.stdout.close()
-        assert lint.wait() == OUTPUT_CLOSED
+        assert lint.wait() == ExitCode.OUTPUT_CLOSED
         assert "Error" not in lint.stderr.read()
 
 
