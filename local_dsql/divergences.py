@@ -208,11 +208,12 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "states CREATING and DELETING last for seconds to minutes.",
     ),
     Divergence(
-        "portals-in-failed-transactions",
+        "errors-of-portals",
         "In a failed transaction, messages for portals and the unnamed statement of earlier batches may get another "
-        "error than in PostgreSQL.",
-        "PostgreSQL keeps a portal until ROLLBACK; statements of the proxy in between close it.",
-        "None for drivers, which end a failed transaction with ROLLBACK.",
+        "error than in PostgreSQL. A Bind of a named portal that exists may get 42P03 where PostgreSQL finds another "
+        "fault first, or take the name if the portal is that of a BEGIN, COMMIT or ROLLBACK.",
+        "Statements of the proxy, and suspensions, close portals that PostgreSQL would keep.",
+        "None for drivers, which end a failed transaction with ROLLBACK, and bind a named portal once.",
     ),
     Divergence(
         "copy-runs-at-its-end",

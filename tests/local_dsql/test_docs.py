@@ -14,6 +14,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from dsql_dialect.profiles import DEFAULT, NAMES, PROFILES
@@ -159,3 +160,17 @@ def test_the_dialects_are_listed_as_they_are_defined() -> None:
         (profile.name, ", the default" if profile is DEFAULT else "", profile.description)
         for profile in PROFILES
     ]
+
+
+def test_admin_sees_the_rights_of_a_role(shared_cluster: LocalCluster, page_blocks: list[Block]) -> None:
+    (query,) = (block.body for block in page_blocks)
+    role = "blocks_reader"
+    with psycopg.connect(shared_cluster.dsn(), autocommit=True) as admin:
+        admin.execute("CREATE TABLE readable (id int PRIMARY KEY)")
+        admin.execute(f"CREATE ROLE {role} WITH LOGIN")
+        try:
+            admin.execute(f"GRANT SELECT ON readable TO {role}")
+            assert admin.execute(query.encode()).fetchall() == [(role, "readable", "SELECT")]
+        finally:
+            admin.execute("DROP TABLE readable")
+            admin.execute(f"DROP ROLE {role}")

@@ -147,6 +147,7 @@ VERIFIED: dict[str, tuple[Of, ...]] = {
     f"{_LOCAL}::test_the_test_with_a_fixture_passes": (
         Of("docs/local-dsql.md", "python", r"import psycopg\nimport pytest"),
     ),
+    f"{_LOCAL}::test_admin_sees_the_rights_of_a_role": (Of("docs/faq.md", "pgsql"),),
     "tests/local_dsql/test_aws_names.py::test_application_for_aws_runs_unchanged": (
         Of("docs/local-dsql.md", "text", "CLUSTER_ENDPOINT"),
     ),

@@ -260,10 +260,10 @@ class DifferentialRunner:
             )
 
     def _sensible(self, step: Step) -> Step:
-        """Leave out what no driver does, and may be answered otherwise: divergence `portals-in-failed-transactions`.
+        """Leave out what no driver does, and may be answered otherwise: divergence `errors-of-portals`.
 
-        That is to use a portal without a Bind, and in a transaction that has failed any portal, and the unnamed
-        statement, of a step before.
+        That is to use a portal without a Bind, to bind a named one twice, and in a transaction that has failed any
+        portal, and the unnamed statement, of a step before.
         """
         found: Step = []
         if self._status == messages.FAILED:
@@ -285,7 +285,8 @@ class DifferentialRunner:
                 if kind == FrontendMessage.BIND
                 else kind == FrontendMessage.DESCRIBE and body == ObjectKind.STATEMENT + b"\0"
             )
-            if over or (unnamed and not parsed):
+            again = kind == FrontendMessage.BIND and name in self._portals - {b""}
+            if over or again or (unnamed and not parsed):
                 continue
             found.append(message)
             if kind == FrontendMessage.BIND:
@@ -381,7 +382,7 @@ def _comparable(frames: list[Frame], like: list[Frame], *, ordered: bool) -> lis
 
 
 def _without_dead_portals(frames: list[Frame], status: bytes) -> list[Frame]:
-    """Leave out why a portal of a failed transaction is refused: divergence `portals-in-failed-transactions`."""
+    """Leave out why a portal of a failed transaction is refused: divergence `errors-of-portals`."""
     found: list[Frame] = []
     for kind, raw in frames:
         if kind == BackendMessage.READY_FOR_QUERY:

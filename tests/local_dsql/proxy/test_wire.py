@@ -76,7 +76,7 @@ def _suspended_cases() -> Iterator[object]:
 
 @pytest.mark.parametrize("steps", list(_suspended_cases()))
 def test_cases_with_suspensions(suspending_runner: DifferentialRunner, steps: list[list[Message]]) -> None:
-    outcome = suspending_runner.play(Script(steps))
+    outcome = suspending_runner.play(Script(steps, as_is=True))
     assert not outcome.mismatch, outcome.mismatch
     assert not outcome.refused
 
