@@ -97,7 +97,9 @@ def test_every_command_of_the_readme_is_run(page_blocks: list[Block]) -> None:
 
 def demo_command() -> str:
     """Return the last command of `make demo`."""
-    return shell(f"make --dry-run --assume-old=.venv/.ready {DEMO.split()[1]}", ROOT).stdout.splitlines()[-1]
+    return shell(
+        f"make --no-print-directory --dry-run --assume-old=.venv/.ready {DEMO.split()[1]}", ROOT
+    ).stdout.splitlines()[-1]
 
 
 def test_make_demo_starts_the_demo() -> None:

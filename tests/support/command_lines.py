@@ -93,7 +93,8 @@ def _parse_with_click(place: str, arguments: Sequence[str]) -> None:
     """Parse options and arguments as the program does; files need not exist."""
     module, _, name = place.partition(":")
     command = getattr(importlib.import_module(module), name)
-    context = click.Context(command, info_name=name)
+    # With the settings of the command: it keeps its option for help, and other tests print that.
+    context = click.Context(command, info_name=name, **command.context_settings)
     rest = [*arguments]
     try:
         while isinstance(command, click.Group):
@@ -106,7 +107,9 @@ def _parse_with_click(place: str, arguments: Sequence[str]) -> None:
             if found is None:
                 raise Refused(f"{name}: no command {rest[0]}")
             command, rest = found, rest[1:]
-            context = click.Context(command, parent=context, info_name=command.name)
+            context = click.Context(
+                command, parent=context, info_name=command.name, **command.context_settings
+            )
         _parse_one(command, context, rest)
     except click.ClickException as error:
         raise Refused(error.format_message()) from None
