@@ -100,6 +100,7 @@ def test_diff_of_no_two_dialects_in_order(project: Project, arguments: tuple[str
     assert why in refused.err
 
 
+@pytest.mark.slow
 def test_probe_writes_the_answers_and_tells_the_differences(
     project: Project, cluster_keys: list[str]
 ) -> None:

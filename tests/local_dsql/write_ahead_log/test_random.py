@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tests.local_dsql.write_ahead_log.watched import Watched
 
 RUNS = [
-    pytest.param(1, 250, False, id="alone"),
-    pytest.param(2, 150, True, id="with-others"),
+    pytest.param(1, 100, False, id="alone"),
+    pytest.param(2, 80, True, id="with-others"),
     pytest.param(3, 2500, False, id="alone-long", marks=pytest.mark.slow),
     pytest.param(4, 2500, True, id="with-others-long", marks=pytest.mark.slow),
 ]
