@@ -17,6 +17,7 @@ from local_dsql.proxy import errors
 from local_dsql.proxy.portals import describing
 from local_dsql.proxy.request_builder import build_request
 from local_dsql.wire import messages
+from local_dsql.wire.backend import ConnectionLost
 from local_dsql.wire.message_types import BackendMessage
 from local_dsql.wire.response import Response
 
@@ -160,7 +161,10 @@ class Passthrough:
         prefix = messages.PARSE_COMPLETE if execution.borrowed_parse else b""
         with watched(held.session):
             self._backend.relay(
-                execution.request(), _WithoutReady(self._session.client.send, prefix), done.set_result
+                execution.request(),
+                _WithoutReady(self._session.client.send, prefix),
+                done.set_result,
+                lambda: done.set_exception(ConnectionLost()),
             )
             return await done
 

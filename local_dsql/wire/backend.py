@@ -30,6 +30,10 @@ def _itself(response: bytes) -> bytes:
     return response
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class ConnectionLost(Exception):
     """The connection to PostgreSQL is closed."""
 
@@ -60,6 +64,7 @@ class Backend(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._sink: Callable[[bytes], None] | None = None
         self._at_end: Callable[[EndFinder], None] = lambda _: None
+        self._at_loss: Callable[[], None] = _nothing
         self._exchanged: Callable[[bytes, bool], None] | None = None
         self._parts: list[bytes] = []
         self._identify: Callable[[bytes], bytes] = _itself
@@ -147,8 +152,16 @@ class Backend(asyncio.Protocol):
         async with self.lock:
             return await self.rows(sql)
 
-    def relay(self, data: bytes, sink: Callable[[bytes], None], at_end: Callable[[EndFinder], None]) -> None:
+    def relay(
+        self,
+        data: bytes,
+        sink: Callable[[bytes], None],
+        at_end: Callable[[EndFinder], None],
+        at_loss: Callable[[], None] = _nothing,
+    ) -> None:
         """Send bytes, pass the response to `sink` as it arrives, and call `at_end` after ReadyForQuery.
+
+        `at_loss` is called in its place if the connection is lost before.
 
         Raises:
             ConnectionLost: the connection is lost.
@@ -157,7 +170,7 @@ class Backend(asyncio.Protocol):
             raise ConnectionLost
         self.progressed = False
         self._end.begin(data)
-        self._sink, self._at_end = sink, at_end
+        self._sink, self._at_end, self._at_loss = sink, at_end, at_loss
         self._transport.write(data)
 
     def exchange(
@@ -293,4 +306,7 @@ class Backend(asyncio.Protocol):
         if waiter is not None and not waiter.done():
             waiter.set_exception(ConnectionLost())
             waiter.exception()
+        if self._sink is not None:
+            self._sink = None
+            self._at_loss()
         self.on_lost()

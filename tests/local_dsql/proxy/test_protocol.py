@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
+from local_dsql.proxy.protocol import QueryProtocol
 from local_dsql.wire import messages
 from local_dsql.wire.message_types import BackendMessage, FrontendMessage, ObjectKind
 from tests.local_dsql.proxy.raw_client import (
@@ -17,6 +19,7 @@ from tests.local_dsql.proxy.raw_client import (
     execute,
     parse,
 )
+from tests.support.processes import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,3 +227,33 @@ def test_cancel_is_ignored(cluster: Cluster) -> None:
     with cluster.connect() as connection:
         connection.cancel_safe(timeout=5)
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+BUSY = {
+    "a Query of two reads": query("SELECT 1; SELECT pg_sleep(60)"),
+    "a pipeline of two reads": b"".join(
+        [parse("SELECT 1"), bind(), execute(), parse("SELECT pg_sleep(60)"), bind(), execute(), SYNC]
+    ),
+    "a read without a task": query("SELECT pg_sleep(60)"),
+    "a COPY": query("COPY (SELECT pg_sleep(60)) TO STDOUT"),
+}
+
+
+@pytest.mark.parametrize("sent", BUSY.values(), ids=BUSY)
+def test_a_client_that_leaves_ends_its_task(cluster: Cluster, sent: bytes) -> None:
+    async def batches() -> int:
+        """Return the number of batches that tasks process."""
+        tasks = [str(task.get_coro()) for task in asyncio.all_tasks()]
+        return sum(QueryProtocol.process.__qualname__ in task for task in tasks)
+
+    def sleeping() -> int:
+        found = admin.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'").fetchone()
+        assert found is not None
+        return int(found[0])
+
+    with cluster.direct() as admin:
+        with RawClient(cluster) as client:
+            client.log_in(cluster)
+            client.send(sent)
+            wait_until(sleeping)
+        wait_until(lambda: not sleeping() and not cluster.run(batches()))
