@@ -187,7 +187,7 @@ class Engine:
     def leave(self, session: EngineSession) -> None:
         """Remove a session whose client has disconnected, and end its backend."""
         self.services.sessions.pop(session.backend.pid, None)
-        session.transaction = None
+        session.close()
         self.services.turns.give_back(session)
         if session.backend.lock.locked:
             # PostgreSQL notices a closed connection only at the end of a statement, and holds its locks until then.

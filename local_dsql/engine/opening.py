@@ -49,8 +49,8 @@ class Opening:
         if far and alone and mark >= 0 and not services.commits.has_moved(mark):
             services.log.skip(start)  # no transaction is open that could have written before
             keeps = start
-        held.session.transaction = Transaction(
-            implicit, begin, snapshot, keeps, start, mark, services.catalog.version
+        held.session.open(
+            Transaction(implicit, begin, snapshot, keeps, start, mark, services.catalog.version)
         )
 
 
@@ -124,7 +124,7 @@ def _read_opened(row: Sequence[str | None]) -> tuple[Snapshot, int]:
 
 def close(held: HeldSession) -> None:
     """Forget the transaction. `forget_unneeded` drops the part of the log that was kept for it."""
-    held.session.transaction = None
+    held.session.close()
     held.session.suspend_wanted = False
     held.session.report_withheld()
     held.services.turns.give_back(held.session)
@@ -132,7 +132,7 @@ def close(held: HeldSession) -> None:
 
 def forget_unneeded(services: Services) -> None:
     """Drop the committed changes that the snapshots of all open transactions show."""
-    open_ones = [other.transaction for other in services.sessions.values() if other.transaction is not None]
+    open_ones = [session.transaction for session in services.open if session.transaction is not None]
     if open_ones and not services.opening:
         xmin = min(each.first_snapshot.xmin for each in open_ones)
         services.log.forget(xmin, min(each.keeps for each in open_ones))

@@ -70,6 +70,8 @@ class Services:
     meters: set[CostMeter] = field(default_factory=set)
     """The meters that have to know of changes of the catalog."""
     sessions: dict[int, EngineSession] = field(default_factory=dict)
+    open: set[EngineSession] = field(default_factory=set)
+    """The sessions that are in a transaction."""
     opening: int = 0
     """Number of BEGINs in progress."""
     background: set[asyncio.Task[None]] = field(default_factory=set)
@@ -103,11 +105,11 @@ class Services:
 
     def is_idle(self) -> bool:
         """Return whether no session is in a transaction or begins one. Statements in autocommit may run."""
-        return not self.opening and all(session.transaction is None for session in self.sessions.values())
+        return not (self.opening or self.open)
 
     def refuse_open_commits(self) -> None:
         """Refuse the COMMIT of every open transaction: the log that shows the commits since its snapshot is lost."""
-        for session in self.sessions.values():
+        for session in self.open:
             if session.transaction is not None:
                 session.transaction.log_lost = True
 
@@ -117,9 +119,13 @@ class Services:
 
     def others_are_open(self, session: EngineSession) -> bool:
         """Return whether another session is in a transaction, or begins one."""
-        return self.opening > 0 or any(
-            other.transaction is not None for other in self.sessions.values() if other is not session
-        )
+        return self.opening > 0 or len(self.open) > (session in self.open)
+
+    def several_are_active(self) -> bool:
+        """Return whether two sessions are in a transaction or run a statement: one may block the other."""
+        if len(self.running) > 1 or len(self.open) > 1:
+            return True
+        return bool(self.open and self.running) and self.open.isdisjoint(self.running)
 
 
 class EngineSession:
@@ -177,6 +183,16 @@ class EngineSession:
         self._released = 0.0
         self._held = HeldSession(self)
         self.label = f"{role}@{region}#{backend.pid}"
+
+    def open(self, transaction: Transaction) -> None:
+        """Note that a transaction has begun."""
+        self.transaction = transaction
+        self.services.open.add(self)
+
+    def close(self) -> None:
+        """Note that the transaction, if any, has ended."""
+        self.transaction = None
+        self.services.open.discard(self)
 
     def withhold(self, before: Mapping[str, str]) -> None:
         """Withhold the values that PostgreSQL has reported since the parameters were `before`."""

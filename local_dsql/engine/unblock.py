@@ -217,12 +217,14 @@ async def suspend_idle(held: HeldSession) -> None:
 def begin_watch(session: EngineSession) -> None:
     """Watch the statement that is sent next, until `end_watch`.
 
-    All statements share one timer, because most of them are shorter than it takes to create and to cancel one.
+    All statements share one timer, because most of them are shorter than it takes to create and to cancel one. While
+    one session alone is active, nothing can block it, and there is no timer: a short one costs more at each wait of the
+    event loop than the proxy needs to relay a look-up.
     """
     services = session.services
     session.sent = now = time.monotonic()
     services.running[session] = now + _FIRST_LOOK
-    if services.next_look is None:
+    if services.next_look is None and services.several_are_active():
         services.next_look = asyncio.get_running_loop().call_later(_FIRST_LOOK, _look_at_running, services)
 
 
@@ -247,6 +249,7 @@ def _look_at_running(services: Services) -> None:
     services.next_look = None
     now = time.monotonic()
     waiting = []
+    is_due = services.several_are_active()
     for session, due in services.running.items():
         if session.stop_watch is not None:
             continue
@@ -257,7 +260,8 @@ def _look_at_running(services: Services) -> None:
         else:
             services.running[session] = now + min(now - session.sent, _PAUSES[-1])
             waiting.append(services.running[session])
-    if waiting:
+            is_due = True
+    if waiting and is_due:
         delay = max(min(waiting) - now, _TICK)
         services.next_look = asyncio.get_running_loop().call_later(delay, _look_at_running, services)
 
