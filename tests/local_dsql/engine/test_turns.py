@@ -154,7 +154,7 @@ def test_a_session_that_has_no_conflict_never_waits(laboratory: Laboratory) -> N
         await one.ok("begin")
         assert not other.session.takes_turns
         work = asyncio.get_running_loop().create_task(other.run("begin"))
-        busy = asyncio.get_running_loop().create_task(one.run("select pg_sleep(0.02)"))
+        busy = asyncio.get_running_loop().create_task(one.run("select pg_sleep(0.15)"))
         assert not (await work).sqlstate
         assert not busy.done()
         await busy
