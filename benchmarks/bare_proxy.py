@@ -96,7 +96,7 @@ def postgres_in(folder: Path) -> Iterator[Postgres]:
         log=folder / "log",
         account=account,
         settings=SETTINGS | {"listen_addresses": "127.0.0.1"},
-        port=_free_port(),
+        port=free_port(),
     )
     try:
         postgres.wait_until_ready()
@@ -153,7 +153,8 @@ async def _serve(folder: Path, postgres: Postgres) -> None:
     await proxy.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that no program listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 THREADS, INCREMENTS = 8, 25
 DIRECT = "PostgreSQL, unix socket"
-PGBOUNCER = ("PgBouncer, TLS", "PgBouncer, plain text")
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
@@ -152,7 +151,7 @@ def reads() -> Iterator[list[Measured]]:
         direct = endpoints["socket"]
         if pgbouncer.available():
             server = pgbouncer.running(str(direct["host"]), int(direct["port"]), str(direct["user"]))
-            for title, conninfo in zip(PGBOUNCER, stack.enter_context(server), strict=True):
+            for title, conninfo in zip(pgbouncer.NAMES, stack.enter_context(server), strict=True):
                 connections[title] = stack.enter_context(psycopg.connect(conninfo, autocommit=True))
         else:
             print("PgBouncer is left out: it is not on PATH")

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.bare_proxy import free_port
 from local_dsql.access import ClusterName, new_identifier
 from local_dsql.postgres import choose_account
 from local_dsql.tls import CertificateStore
@@ -21,6 +22,8 @@ from local_dsql.tls import CertificateStore
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NAMES = ("PgBouncer, TLS", "PgBouncer, plain text")
+"""Names of the contenders, in the order of the connection strings of `running`."""
 _PATIENCE = 10
 """Seconds to wait for its first answer."""
 _SETTINGS = """[databases]
@@ -51,7 +54,7 @@ def running(sockets: str, server_port: int, user: str) -> Iterator[tuple[str, st
         folder = Path(name)
         certificates = CertificateStore(folder, folder / "ca.pem", ClusterName(new_identifier()).identifier)
         certificates.ensure(["localhost"])
-        port = _free_port()
+        port = free_port()
         settings = folder / "pgbouncer.ini"
         settings.write_text(
             _SETTINGS.format(
@@ -73,11 +76,6 @@ def running(sockets: str, server_port: int, user: str) -> Iterator[tuple[str, st
                 yield encrypted, f"{common} sslmode=disable"
             finally:
                 process.terminate()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def _wait(port: int) -> None:

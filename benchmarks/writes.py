@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 Connection = psycopg.Connection[tuple[object, ...]]
 OURS, DIRECT, PGLITE = "local DSQL", "PostgreSQL, unix socket", "PGlite, socket server"
-PGBOUNCER = "PgBouncer, TLS"
 ROWS, BATCH = 100_000, 2_500
 CLIENTS, SECONDS = 4, 10
 TPCB = """\\set aid random(1, 100000)
@@ -146,7 +145,7 @@ def measure() -> Iterator[list[Measured]]:
             if baseline in connections:
                 contenders = {name: work(connections[name]) for name in (baseline, OURS)}
                 if pooled is not None and baseline == DIRECT:
-                    contenders[PGBOUNCER] = work(pooled)
+                    contenders[pgbouncer.NAMES[0]] = work(pooled)
                 yield speeds(title, compare(contenders), baseline=baseline, bars={OURS: bar} if bar else {})
         yield tpcb(cluster)
 
