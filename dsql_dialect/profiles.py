@@ -30,6 +30,10 @@ PLPGSQL = date(2026, 11, 1)
 AWS user guide, "Working with PL/pgSQL", read in November 2026; the page has no date. A cluster still refused PL/pgSQL
 on 2026-09-18, and AWS's list of limits still refused procedures in October: the day is a careful choice.
 """
+SEQUENCES = date(2026, 2, 13)
+"""Day since which sequences and identity columns are accepted."""
+DOMAINS = date(2026, 9, 16)
+"""Day since which domains are accepted."""
 
 
 PROFILES = (

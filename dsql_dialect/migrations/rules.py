@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dsql_dialect.limits import ROWS_PER_TRANSACTION
-from dsql_dialect.profiles import allowed_in
+from dsql_dialect.profiles import DOMAINS, SEQUENCES, allowed_in
 from dsql_dialect.rule import Rule, Scope
-from dsql_dialect.rules.objects import DOMAINS_LIFTED
-from dsql_dialect.rules.sequences import SEQUENCES_LIFTED
 
 
 def _rule(rule_id: str, title: str, remedy: str, why: str, *, refused: str, accepted: str) -> Rule:
@@ -143,7 +141,7 @@ SETVAL = _rule(
     "setval-in-migration",
     "setval() in a migration",
     "Write ALTER SEQUENCE {sequence} RESTART WITH {value}; of an identity column ALTER TABLE … ALTER COLUMN … RESTART "
-    f"WITH {{value}} ({allowed_in(SEQUENCES_LIFTED)}). Without it the sequence gives out values that are taken.",
+    f"WITH {{value}} ({allowed_in(SEQUENCES)}). Without it the sequence gives out values that are taken.",
     "a query is not run; as DDL the change has an entry in the journal",
     refused="SELECT setval('a_id_seq', 42, true)",
     accepted="ALTER SEQUENCE a_id_seq RESTART WITH 43",
@@ -227,7 +225,7 @@ EXTENSION_TYPE = Rule(
     id="extension-type",
     title="Type of an extension",
     remedy="Store citext and ltree as text, hstore as json, coordinates as numbers, or define a domain of the name "
-    f"({allowed_in(DOMAINS_LIFTED)}) in an earlier migration.",
+    f"({allowed_in(DOMAINS)}) in an earlier migration.",
     sqlstate="42704",
     text='type "{name}" does not exist',
     source="extensions: AWS user guide, unsupported PostgreSQL features; text as recorded of serial",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from dsql_dialect.profiles import PLPGSQL
+from dsql_dialect.profiles import DOMAINS, PLPGSQL
 from dsql_dialect.rule import Hit
 from dsql_dialect.rules.making import (
     AGENT_PLUGINS,
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from dsql_dialect.rule import Node
 
-DOMAINS_LIFTED = date(2026, 9, 16)
 _DROPPED = frozenset(
     f"OBJECT_{kind}"
     for kind in (
@@ -86,7 +85,7 @@ RULES = (
         refused="CREATE DOMAIN d AS text CHECK (VALUE <> '')",
         accepted="CREATE TABLE domain (v text CHECK (v <> ''))",
         source="outside the portable subset; accepted by a cluster, recorded 2026-09-16",
-        lifted=DOMAINS_LIFTED,
+        lifted=DOMAINS,
     ),
     refusal(
         "schema-elements",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING
 
 from dsql_dialect.definitions import columns
+from dsql_dialect.profiles import SEQUENCES
 from dsql_dialect.rule import Hit
 from dsql_dialect.rules.making import BEFORE, GUIDE, options, refusal, unsupported, where
 from dsql_dialect.type_names import base_name, shown
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from dsql_dialect.rule import Node
 
-SEQUENCES_LIFTED = date(2026, 2, 13)
 _SMALLEST_CACHE = 65_536
 _INVALID_PARAMETER_VALUE = "22023"
 _USE_UUID = "Use uuid DEFAULT gen_random_uuid()."
@@ -91,7 +90,7 @@ RULES = (
         refused="CREATE SEQUENCE s CACHE 65536",
         accepted="CREATE TABLE sequence (id uuid PRIMARY KEY)",
         source=BEFORE,
-        lifted=SEQUENCES_LIFTED,
+        lifted=SEQUENCES,
     ),
     refusal(
         "sequence-cache",
@@ -149,7 +148,7 @@ RULES = (
         refused="CREATE TABLE a (id bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) PRIMARY KEY)",
         accepted="ALTER TABLE a ALTER COLUMN identity DROP IDENTITY",
         source=BEFORE,
-        lifted=SEQUENCES_LIFTED,
+        lifted=SEQUENCES,
     ),
     refusal(
         "identity-type",

@@ -380,7 +380,7 @@ def test_help_describes_the_command_and_every_option(project: Project, name: str
 
 HEAVY = {
     *("aws_cdk", "jsii", "boto3", "botocore", "postgast", "google", "blocks", "blocks_cli.local"),
-    *("psycopg", "asyncio"),
+    *("psycopg", "asyncio", "dsql_dialect.rules", "dsql_dialect.statement", "local_dsql.cli.commands"),
 }
 
 
