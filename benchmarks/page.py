@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import platform
+import sys
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,7 +96,7 @@ def write(found: Mapping[str, Sequence[Measured]]) -> None:
 
 
 def with_table(text: str, rows: str) -> str:
-    """Return a page with the rows, and today's date, between its marks.
+    """Return a page with the rows, today's date and the interpreter between its marks.
 
     Raises:
         ValueError: the page has no marks.
@@ -105,4 +107,12 @@ def with_table(text: str, rows: str) -> str:
         raise ValueError("docs/benchmarks.md has no marks for the table")
     today = datetime.datetime.now(datetime.UTC).date()
     picture = f"![Every ratio that has a bar, with its quartiles]({PLOT.name})"
-    return f"{before}{BEGIN}\nRun of {today}.\n\n{picture}\n\n{rows}\n\n{END}{after}"
+    return f"{before}{BEGIN}\nRun of {today} with {_interpreter()}.\n\n{picture}\n\n{rows}\n\n{END}{after}"
+
+
+def _interpreter() -> str:
+    """Return the version of Python, and the distribution that has built it, if one has."""
+    version = f"Python {platform.python_version()}"
+    if sys.base_prefix != "/usr":
+        return version
+    return f"{version} of {platform.freedesktop_os_release()['PRETTY_NAME']}"
