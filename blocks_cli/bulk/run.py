@@ -41,10 +41,14 @@ class RunOptions:
     """Rows of a transaction, at most."""
 
 
+@contextlib.contextmanager
 def run_load(
     files: Sequence[Statements], target: str, connect: Callable[[], AdminConnection], options: RunOptions
-) -> tuple[Totals, Path]:
-    """Load the files, and return the totals and the path of the reject file.
+) -> Iterator[tuple[Totals, Path]]:
+    """Load the files; the block gets the totals and the path of the reject file, and reports them.
+
+    The journal is removed after the block. If the process is killed before the report, the same command does not load
+    the rows again.
 
     Raises:
         CommandError: the load stopped; what is committed is in the journal.
@@ -69,8 +73,8 @@ def run_load(
             )
             with _explaining(load, journal):
                 totals = load.run(options.parallel)
+        yield totals, path
         journal.finish()
-    return totals, path
 
 
 def _identity(files: Sequence[Statements], target: str) -> dict[str, Json]:

@@ -134,21 +134,21 @@ def load(
         with connect().open() as admin:
             table = read_table(admin, name)
         statements = bulk_options.statements(table, sources)
-        totals, path = run_load(statements, target.place, connect, run)
-        _print(totals, table, dry_run)
-        loaded = [each.name for each in statements[0].columns if each.identity]
-        if loaded and not dry_run:
-            with connect().open() as admin:
-                _mention_sequences(admin, table, loaded)
-    error = _rejected(totals, path, sources) if totals.all_rejected else None
-    if not as_json:
-        if error is not None:
-            raise error
+        identities = [each.name for each in statements[0].columns if each.identity]
+        with run_load(statements, target.place, connect, run) as (totals, path):
+            _print(totals, table, dry_run)
+            if identities and not dry_run:
+                with connect().open() as admin:
+                    _mention_sequences(admin, table, identities)
+            if as_json:
+                console.print_json(_summary(totals, path, dry_run))
+    if not totals.all_rejected:
         return
-    console.print_json(_summary(totals, path, dry_run))
-    if error is not None:  # the rejects are in the result, which is the one object on standard output
-        console.print_error(error)
-        context.exit(error.code)
+    error = _rejected(totals, path, sources)
+    if not as_json:
+        raise error
+    console.print_error(error)  # the rejects are in the result, which is the one object on standard output
+    context.exit(error.code)
 
 
 def _print(totals: Totals, table: Table, dry_run: bool) -> None:

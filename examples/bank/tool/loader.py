@@ -18,6 +18,7 @@ from examples.bank.tool.errors import ToolError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from blocks_cli.bulk.load import Totals
     from blocks_cli.migrations.target import DatabaseTarget
 
 TABLE = "accounts2"
@@ -44,7 +45,12 @@ def load(target: DatabaseTarget, path: Path, accounts: int, threads: int) -> Non
     with contextlib.closing(source), reachable(target) as connect:
         with connect().open() as admin:
             table = read_table(admin, TABLE)
-        totals, _ = run_load(bulk_options.statements(table, [source]), target.place, connect, run)
+        statements = bulk_options.statements(table, [source])
+        with run_load(statements, target.place, connect, run) as (totals, _):
+            _report(totals)
+
+
+def _report(totals: Totals) -> None:
     console.clear()
     before = f", {totals.resumed:,} by earlier runs" if totals.resumed else ""
     existing = f", {totals.existing:,} existed already" if totals.existing or totals.resumed else ""

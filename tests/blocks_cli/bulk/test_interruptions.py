@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import random
 import signal
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tests.blocks_cli.migrations.conftest import Project
 
 COMMAND = [sys.executable, "-m", "blocks_cli.main"]
+LOAD = ("load", "accounts.csv", "--table", "accounts", "--json")
 
 
 def write(path: Path, rows: int, bad: int = 0) -> None:
@@ -47,30 +49,37 @@ def count(project: Project) -> int:
     return int(str(row[0]))
 
 
-def kill_between(project: Project, process: subprocess.Popen[bytes], least: int, how: int) -> None:
-    """Kill a load once the table has at least `least` rows."""
+def kill_between(project: Project, process: subprocess.Popen[bytes], least: int, how: int) -> bool:
+    """Kill a load once the table has at least `least` rows; return whether it was killed before its report."""
     deadline = time.monotonic() + 120
     while process.poll() is None and count(project) < least:
         assert time.monotonic() < deadline
         time.sleep(0.002)
     process.send_signal(how)
-    process.communicate()
+    out, _ = process.communicate()
+    return b'"inserted"' not in out
 
 
 def check_load(
     project: Project, rows: int, key: str, kills: Sequence[tuple[int, int]], bad: int
 ) -> list[int]:
-    """Load with kills at numbers of rows; return how many rows there were after each."""
+    """Load with kills at numbers of rows; return how many rows there were after each.
+
+    Once a run has reported that all rows are loaded, another run would be a new load.
+    """
     project.run(f"CREATE TABLE accounts (id uuid {key}, balance int)")
     write(project.folder / "accounts.csv", rows, bad)
     for left in [*project.folder.glob(".blocks/loads/*"), *project.folder.glob("*.rejects.jsonl")]:
         left.unlink()
     reached = []
     for least, how in kills:
-        kill_between(project, start(project, "load", "accounts.csv", "--table", "accounts"), least, how)
+        killed = kill_between(project, start(project, *LOAD), least, how)
         reached.append(count(project))
-    last = project.blocks("load", "accounts.csv", "--table", "accounts", "--json")
-    assert last.code == (ExitCode.MIGRATION_FAILED if bad else ExitCode.OK)
+        if not killed:
+            break
+    else:
+        last = project.blocks(*LOAD)
+        assert last.code == (ExitCode.MIGRATION_FAILED if bad else ExitCode.OK)
     assert project.rows("SELECT count(*), count(DISTINCT id), sum(balance) FROM accounts") == [
         (rows, rows, rows * (rows - 1) // 2)
     ]
@@ -106,6 +115,28 @@ def test_a_million_rows_killed_twice(project: Project) -> None:
         project, 1_000_000, "PRIMARY KEY", [(200_000, signal.SIGKILL), (600_000, signal.SIGKILL)], bad=0
     )
     assert reached[0] < 600_000 <= reached[1] < 1_000_000
+
+
+@pytest.mark.parametrize("key", ["PRIMARY KEY", ""], ids=["key", "no key"])
+def test_a_load_killed_before_its_report_loads_no_row_twice(
+    project: Project, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows are committed then, and its user cannot know."""
+    project.run(f"CREATE TABLE accounts (id uuid {key}, balance int)")
+    write(project.folder / "accounts.csv", 4_000)
+    with monkeypatch.context() as patched:
+        patched.setattr("blocks_cli.console.print_json", _kill)
+        assert project.blocks(*LOAD).code == ExitCode.INTERRUPTED
+    assert count(project) == 4_000
+    again = project.blocks(*LOAD)
+    report = json.loads(again.out)
+    assert (again.code, report["inserted"], report["resumed"]) == (ExitCode.OK, 0, 4_000)
+    assert count(project) == 4_000
+    assert not [*project.folder.glob(".blocks/loads/*")]
+
+
+def _kill(_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_journal_of_a_changed_file_is_refused(project: Project) -> None:
