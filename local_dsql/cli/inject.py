@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 
 from local_dsql.cli.errors import Failure
 from local_dsql.cli.options import json_option, path_option, running
+from local_dsql.client.table_names import check_table
 from local_dsql.control.codec import encode_injection
 from local_dsql.errors import LocalDatabaseError
 from local_dsql.exit_codes import ExitCode
@@ -18,12 +18,7 @@ from local_dsql.faults.injection import Fault, Injection
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local_dsql.cluster import LocalCluster
 
-
-_TABLES = """
-SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'sys')
-"""
 _CONDITIONS = ("table", "key", "role", "region", "predicate")
 
 
@@ -94,7 +89,10 @@ def inject(
         if clear:
             cluster.clear_injections()
         if table is not None:
-            _check_table(cluster, table)
+            try:
+                check_table(cluster, table, "--table")
+            except LocalDatabaseError as error:
+                raise Failure(error, ExitCode.USAGE) from None
         if fault is not None:
             try:
                 cluster.inject(
@@ -116,33 +114,6 @@ def inject(
         click.echo(f"{number}: {describe(given)}", err=as_json)
     if not armed:
         click.echo("no injection is armed", err=True)
-
-
-def _check_table(cluster: LocalCluster, table: str) -> None:
-    """Refuse a table that the cluster does not have: no COMMIT would ever match.
-
-    Raises:
-        click.ClickException: there is no such table.
-    """
-    import psycopg
-
-    with psycopg.connect(cluster.dsn()) as connection:
-        rows = connection.execute(_TABLES).fetchall()
-    known = {name for schema, table_name in rows for name in (table_name, f"{schema}.{table_name}")}
-    if table in known:
-        return
-    near = difflib.get_close_matches(table, known, 1)
-    tables = sorted(
-        table_name if schema == "public" else f"{schema}.{table_name}" for schema, table_name in rows
-    )
-    raise Failure(
-        LocalDatabaseError(
-            f"--table {table}: there is no such table",
-            f"the database has {', '.join(tables) or 'no tables'}",
-            f"did you mean {near[0]}?" if near else "pass one of these, or create it first",
-        ),
-        ExitCode.USAGE,
-    )
 
 
 def describe(given: Injection) -> str:

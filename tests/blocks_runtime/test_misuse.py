@@ -10,6 +10,8 @@ import pytest
 from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, errors, sql
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from blocks_runtime import Sql, Transaction
 
 ADD = sql("UPDATE items SET n = n + 1 WHERE id = 1")
@@ -55,6 +57,105 @@ def test_an_end_by_hand_is_refused(db: DistributedDatabase, command: str, kept: 
     with pytest.raises(errors.TransactionAborted, match=f"{command} as a statement ended the transaction"):
         db.transaction(work, retry_on_conflict=True)
     assert value(db) == kept
+
+
+SEVERAL = [
+    sql("SELECT 1; UPDATE items SET n = n + 1"),
+    sql("UPDATE items SET n = n + 1; COMMIT"),
+    sql("UPDATE items SET n = n + 1; COMMIT; BEGIN"),
+    sql("UPDATE items SET n = n + 1; COMMIT; UPDATE items SET n = n + 1"),
+    sql("SELECT 1; SET search_path = nowhere"),
+    sql("/* one */ SELECT 1; -- two\nUPDATE items SET n = n + 1;"),
+]
+CALLS = {
+    "query": lambda db, text: db.query(text),
+    "execute": lambda db, text: db.execute(text),
+    "explain": lambda db, text: db.explain(text),
+    "stream": lambda db, text: list(db.stream(text)),
+    "in a transaction": lambda db, text: db.transaction(lambda tx: tx.execute(text), retry_on_conflict=True),
+}
+
+
+@pytest.mark.parametrize("text", SEVERAL, ids=lambda text: text.text)
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_several_statements_in_one_text(
+    db: DistributedDatabase, call: Callable[[DistributedDatabase, Sql], object], text: Sql
+) -> None:
+    """None of them runs: a COMMIT would end the transaction, and a retry would run the first ones again."""
+    for _ in range(7):  # psycopg prepares a statement at its sixth execution
+        with pytest.raises(errors.QueryFailed, match="multiple commands") as caught:
+            call(db, text)
+        assert caught.value.sqlstate == "42601"
+        assert "run each statement by a call of its own" in str(caught.value)
+    assert value(db) == 100
+
+
+def test_one_statement_with_semicolons(db: DistributedDatabase) -> None:
+    assert db.query_value(sql("SELECT ';' || $$;$$ /* ; */; -- ;")) == ";;"
+    db.execute(sql(";UPDATE items SET n = 101 WHERE id = 1;;"))
+    assert value(db) == 101
+
+
+def test_copy_is_no_statement(db: DistributedDatabase) -> None:
+    for text in (sql("COPY items FROM STDIN"), sql("COPY items TO STDOUT")):
+        with pytest.raises(
+            errors.DatabaseError, match=r"use load\(\) to insert rows, and query\(\) or stream\(\)"
+        ):
+            db.execute(text)
+    assert value(db) == 100
+
+
+SECRET = "s3cret_value"
+LOOKED_UP = {
+    "a relation": sql("SELECT {v}::regclass", v=SECRET),
+    "a role": sql("SELECT {v}::regrole", v=SECRET),
+    "a type": sql("SELECT {v}::regtype", v=SECRET),
+    "a setting": sql("SELECT current_setting({v})", v=SECRET),
+    "a schema": sql("SELECT has_schema_privilege({v}, 'usage')", v=SECRET),
+    "a sequence": sql("SELECT nextval({v})", v=SECRET),
+    "part of a name": sql("SELECT ({v} || ' &')::tsquery", v=SECRET),
+    "an integer": sql("SELECT {v}::int", v=SECRET),
+    "an encoding": sql("SELECT convert_to('a', {v})", v=SECRET),
+}
+
+
+@pytest.mark.parametrize("statement", LOOKED_UP.values(), ids=LOOKED_UP)
+def test_a_parameter_is_not_in_the_text_of_an_error(db: DistributedDatabase, statement: Sql) -> None:
+    with pytest.raises(errors.DatabaseError) as caught:
+        db.query(statement)
+    assert SECRET not in f"{caught.value!s} {caught.value!r}"
+    with pytest.raises(errors.DatabaseError) as caught:
+        db.transaction(lambda tx: tx.query(statement))
+    assert SECRET not in f"{caught.value!s} {caught.value!r}"
+
+
+def test_a_name_of_the_statement_is_in_the_text_of_an_error(db: DistributedDatabase) -> None:
+    with pytest.raises(errors.QueryFailed, match='relation "nowhere" does not exist'):
+        db.query(sql("SELECT {v} FROM nowhere", v="nowhere"))
+    with pytest.raises(errors.UniqueConstraintViolation, match='"items_pkey"'):
+        db.execute(sql("INSERT INTO items (id, n) VALUES ({id}, {n})", id=1, n=2))
+
+
+def test_a_conflict_of_a_table_that_does_not_exist(db: DistributedDatabase) -> None:
+    """No COMMIT would ever match, and the test with the conflict would test nothing."""
+    with pytest.raises(ValueError, match=r"there is no such table.*did you mean items\?"):
+        db.simulate_conflict(table="itms")
+    db.simulate_conflict(table="items")
+    with pytest.raises(errors.SerializationFailure):
+        db.transaction(lambda tx: tx.execute(ADD))
+
+
+def test_a_decorator_without_options(db: DistributedDatabase) -> None:
+    @db.transactional
+    def add(tx: Transaction, n: int) -> int:
+        return tx.execute(sql("UPDATE items SET n = n + {n} WHERE id = 1", n=n))
+
+    assert (add(5), value(db)) == (1, 105)
+
+
+def test_an_empty_text(db: DistributedDatabase) -> None:
+    with pytest.raises(errors.QueryFailed, match="the statement is empty; write one statement"):
+        db.query(sql("-- nothing"))
 
 
 def _command(text: str) -> Sql:

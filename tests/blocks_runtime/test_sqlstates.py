@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from blocks_runtime import errors
-from blocks_runtime.database.classification import _without_values, classify, translate
+from blocks_runtime.database.classification import _without_quotes, classify, translate
 from dsql_dialect import RULES
 from local_dsql.conformance.cases import Refusal
 from local_dsql.conformance.facts_reader import cases
@@ -170,4 +170,4 @@ def test_only_a_lost_reply_leaves_a_commit_unknown() -> None:
     ],
 )
 def test_values_quoted_by_the_server_are_removed(said: str, shown: str) -> None:
-    assert _without_values(said) == shown
+    assert _without_quotes(said) == shown

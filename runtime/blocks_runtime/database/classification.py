@@ -9,6 +9,8 @@ from .read_only import is_read_only
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import psycopg
 
     from ..errors import DatabaseError
@@ -91,12 +93,22 @@ the text is a parameter, so it comes from the caller."""
 _INVALID_VALUE_STATUS = 400
 
 _NOT_ADAPTED = "cannot adapt type"
+_COPY = "COPY cannot be used with this method"
+"""The beginning of psycopg's text for a COPY in `execute`."""
 
+_QUOTED = re.compile(r'"([^"]*)"')
+_TELLING = 3
+"""Characters of a parameter that is recognized in a longer name; a shorter one is in many names by chance."""
 _EXCERPT = re.compile(r"^LINE \d+: .*\n *\^$", re.MULTILINE)
 """The line of the statement that libpq quotes, and its caret."""
 
 # The same by SQLSTATE and a part of the text, where the SQLSTATE alone is ambiguous.
 _ADVICE_BY_TEXT = (
+    (
+        "42601",
+        "multiple commands",
+        "run each statement by a call of its own, in a transaction() if they belong together",
+    ),
     ("42804", "of type json", "wrap a JSON value: psycopg.types.json.Json(…)"),
     ("42846", "to json", "wrap a JSON value: psycopg.types.json.Json(…)"),
     (
@@ -118,10 +130,13 @@ def classify(sqlstate: str | None, text: str) -> type[DatabaseError]:
     return next(kind for prefix, part, kind in TABLE if code.startswith(prefix) and part in message)
 
 
-def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
+def translate(error: psycopg.Error, values: Iterable[object] = (), *, lost: bool = False) -> DatabaseError:
     """Return the runtime's error for one of psycopg's; raise it `from` the original.
 
-    `lost` says that the connection was lost, whatever the server's last message was.
+    Args:
+        error: error of psycopg.
+        values: parameters of the statement, which the text must not show.
+        lost: the connection was lost, whatever the server's last message was.
     """
     diagnosis = error.diag
     code = error.sqlstate or ""
@@ -132,13 +147,18 @@ def translate(error: psycopg.Error, *, lost: bool = False) -> DatabaseError:
     hint = diagnosis.message_hint
     shown = _EXCERPT.search(str(error))
     if code.startswith("22"):
-        message = _without_values(message)
+        message = _without_quotes(message)
+    elif not diagnosis.statement_position:  # else the text quotes the statement, not a parameter
+        message = _without_parameters(message, values)
     retryable, advice = None, _advice(code, message)
     if issubclass(kind, errors.ConnectionFailed):
         retryable, advice = _connect_advice(message)
     elif message.startswith(_NOT_ADAPTED):
         message = message.partition(" using placeholder")[0]
         advice = "pass a str, number, datetime, UUID, bytes, a list of these, or a dict for a json column"
+    elif message.startswith(_COPY):
+        message = "COPY as a statement"
+        advice = "use load() to insert rows, and query() or stream() to read them"
     elif hint and issubclass(kind, (errors.FeatureNotSupported, errors.LimitExceeded)):
         hint, advice = None, hint  # the server's hint names the alternative
     elif issubclass(kind, errors.TransactionFailed):
@@ -219,7 +239,22 @@ def _connect_advice(message: str) -> tuple[bool | None, str | None]:
     return next(known, (None, None))
 
 
-def _without_values(message: str) -> str:
+def _without_parameters(message: str, values: Iterable[object]) -> str:
+    """Return a text without each quoted part that is, or contains, a parameter.
+
+    Names that a function looks up are such parameters: `{name}::regclass`, `current_setting({name})`.
+    """
+    texts = [str(value) for value in values if isinstance(value, (str, int))]
+
+    def hidden(quoted: re.Match[str]) -> str:
+        found = quoted[1]
+        is_parameter = any(text == found or (len(text) >= _TELLING and text in found) for text in texts)
+        return '"…"' if is_parameter else quoted[0]
+
+    return _QUOTED.sub(hidden, message) if texts else message
+
+
+def _without_quotes(message: str) -> str:
     """Return the text of a data exception without the value that it quotes, which may be a secret."""
     before, quote, rest = message.partition('"')
     return f'{before}"…"{rest.rpartition(quote)[2]}' if quote else message

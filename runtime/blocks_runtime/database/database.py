@@ -114,17 +114,26 @@ class DistributedDatabase(Statements):
         policy = RetryPolicy(max_retries if retry_on_conflict else 0, expires_at(deadline))
         return self._connected().transaction(fn, policy)
 
+    @overload
+    def transactional(self, fn: Callable[Concatenate[Transaction, P], T], /) -> Callable[P, T]: ...
+    @overload
+    def transactional(
+        self, /, *, retry_on_conflict: bool = False, max_retries: int = 3, deadline: float | None = None
+    ) -> Callable[[Callable[Concatenate[Transaction, P], T]], Callable[P, T]]: ...
     def transactional(
         self,
+        fn: Callable[Concatenate[Transaction, P], T] | None = None,
+        /,
         *,
         retry_on_conflict: bool = False,
         max_retries: int = 3,
         deadline: float | None = None,
-    ) -> Callable[[Callable[Concatenate[Transaction, P], T]], Callable[P, T]]:
-        """Return a decorator for a function whose first parameter is a transaction; each call runs one.
+    ) -> Any:
+        """Decorate a function whose first parameter is a transaction; each call runs one.
 
         `@db.transactional(retry_on_conflict=True)` above `def transfer(tx, payer, payee)` lets callers write
-        `transfer(payer, payee)`. The options and errors are those of `transaction`.
+        `transfer(payer, payee)`; `@db.transactional` is the same without options. The options and errors are those of
+        `transaction`.
         """
         import functools
 
@@ -139,7 +148,7 @@ class DistributedDatabase(Statements):
 
             return run
 
-        return decorate
+        return decorate if fn is None else decorate(fn)
 
     def load(
         self,
@@ -224,6 +233,7 @@ class DistributedDatabase(Statements):
 
         Raises:
             ConfigurationError: the database is not a local one.
+            ValueError: an argument is wrong, or there is no such table.
         """
         from .location import inject
 

@@ -57,7 +57,7 @@ def inject(location: Location, code: str, times: int, table: str | None) -> None
 
     Raises:
         ConfigurationError: it is not a local database, or the extra `local` is not installed.
-        ValueError: `code` is unknown, or `times` is not positive.
+        ValueError: `code` is unknown, `times` is not positive, or there is no such table.
     """
     if code not in ("OC000", "OC001"):
         raise ValueError(f"code is {code!r}; give OC000 (rows) or OC001 (schema)")
@@ -68,13 +68,19 @@ def inject(location: Location, code: str, times: int, table: str | None) -> None
             "run the test against a local one"
         )
     try:
-        from local_dsql import LocalCluster
+        from local_dsql import LocalCluster, LocalDatabaseError
+        from local_dsql.client.table_names import check_table
     except ImportError as missing:
         raise ConfigurationError(
             "the local database is not installed here, so no conflict can be simulated; "
             "run `pip install 'blocks-dsql[local]'`"
         ) from missing
     with LocalCluster(folder) as cluster:
+        if table is not None:
+            try:
+                check_table(cluster, table, "table")
+            except LocalDatabaseError as error:
+                raise ValueError(f"{error.what}; {error.why}; {error.remedy}") from None
         cluster.inject(code, times=times, table=table)
 
 

@@ -9,10 +9,12 @@ import collections
 import itertools
 import threading
 import time
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import waiting
+
+from .extended_protocol import ExtendedProtocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-Cursor: TypeAlias = psycopg.RawCursor[Any]
-
 Lock = threading.Lock
 
 sleep = time.sleep
+
+
+class Cursor(ExtendedProtocol, psycopg.RawCursor[Any]):
+    """psycopg's cursor for statements with `$1`; a text is one statement."""
 
 
 class Connection(psycopg.Connection[Any]):

@@ -26,7 +26,7 @@ from ..errors import ConnectionFailed, DeadlineExceeded, QueryFailed, Transactio
 from ..shared.deadline import earliest
 from .classification import manual_transaction_control, translate, unknown_commit
 from .message_size import check_length, may_be_too_long
-from .primitives import Connection
+from .primitives import Connection, Cursor
 from .read_only import changes_session
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ..errors import DatabaseError
     from .fragments import Sql
     from .instrumentation import Instrumentation
-    from .primitives import Cursor, Permit
+    from .primitives import Permit
     from .row_factories import Factory
     from .target import Target
 
@@ -87,7 +87,7 @@ def open_session(
         connection = Connection.connect(
             **parameters,  # type: ignore[arg-type]
             autocommit=True,
-            cursor_factory=psycopg.RawCursor,
+            cursor_factory=Cursor,
             row_factory=dict_row,
             prepare_threshold=_PREPARE_AFTER,
         )
@@ -221,7 +221,7 @@ class Session:
 
     def _renew_cursor(self) -> None:
         """Make the one cursor for all statements: psycopg caches in it what it has prepared for a repeated one."""
-        self._cursor = psycopg.RawCursor(self._connection, row_factory=dict_row)
+        self._cursor = Cursor(self._connection, row_factory=dict_row)
         self._row_factory = dict_row
 
     def _command(self, command: str, until: float | None) -> str:
@@ -292,7 +292,7 @@ class Session:
     ) -> Generator[Any, None]:
         if may_be_too_long(statement):
             self._check_length(statement)
-        cursor = psycopg.RawCursor(self._connection, row_factory=row_factory)
+        cursor = Cursor(self._connection, row_factory=row_factory)
         self._prepare(until)
         arriving = cursor.stream(statement.text, statement.values or None, size=size if _CHUNKED else 1)
         rows = cast("Generator[Any, None]", arriving)
@@ -405,7 +405,8 @@ class Session:
                 "no answer before the deadline, so the connection was closed"
             )
         else:
-            failure = translate(error, lost=self.lost)
+            values = () if statement is None else statement.values
+            failure = translate(error, values, lost=self.lost)
         failure.statement = None if statement is None else statement.text
         # Another connection has no prepared statements, so the statement can be run again there.
         if _STALE_PLAN in failure.args[0] or failure.sqlstate == _NO_SUCH_PLAN:

@@ -132,8 +132,9 @@ def closed(text: str, slot: str | None = None) -> str:
     if slot is None:
         raise ValueError(f"{inside} is never closed; close it within the same template")
     name = slot or "…"
+    outside = "the comment" if inside.endswith("comment") else "the quotes"
     raise ValueError(
-        f"{{{name}}} stands inside {inside}, where nothing can be bound; write it outside of the quotes"
+        f"{{{name}}} stands inside {inside}, where nothing can be bound; write it outside of {outside}"
         + (f", {{{name}:i}} for a name" if inside == "a quoted name" else "")
     )
 

@@ -115,17 +115,28 @@ class AsyncDistributedDatabase(AsyncStatements):
         policy = RetryPolicy(max_retries if retry_on_conflict else 0, expires_at(deadline))
         return self._connected().transaction(fn, policy)
 
+    @overload
+    def transactional(
+        self, fn: Callable[Concatenate[AsyncTransaction, P], Awaitable[T]], /
+    ) -> Callable[P, Awaitable[T]]: ...
+    @overload
+    def transactional(
+        self, /, *, retry_on_conflict: bool = False, max_retries: int = 3, deadline: float | None = None
+    ) -> Callable[[Callable[Concatenate[AsyncTransaction, P], Awaitable[T]]], Callable[P, Awaitable[T]]]: ...
     def transactional(
         self,
+        fn: Callable[Concatenate[AsyncTransaction, P], Awaitable[T]] | None = None,
+        /,
         *,
         retry_on_conflict: bool = False,
         max_retries: int = 3,
         deadline: float | None = None,
-    ) -> Callable[[Callable[Concatenate[AsyncTransaction, P], Awaitable[T]]], Callable[P, Awaitable[T]]]:
-        """Return a decorator for a function whose first parameter is a transaction; each call runs one.
+    ) -> Any:
+        """Decorate a function whose first parameter is a transaction; each call runs one.
 
         `@db.transactional(retry_on_conflict=True)` above `def transfer(tx, payer, payee)` lets callers write
-        `transfer(payer, payee)`. The options and errors are those of `transaction`.
+        `transfer(payer, payee)`; `@db.transactional` is the same without options. The options and errors are those of
+        `transaction`.
         """
         import functools
 
@@ -140,7 +151,7 @@ class AsyncDistributedDatabase(AsyncStatements):
 
             return run
 
-        return decorate
+        return decorate if fn is None else decorate(fn)
 
     async def load(
         self,
@@ -225,6 +236,7 @@ class AsyncDistributedDatabase(AsyncStatements):
 
         Raises:
             ConfigurationError: the database is not a local one.
+            ValueError: an argument is wrong, or there is no such table.
         """
         from ..location import inject
 

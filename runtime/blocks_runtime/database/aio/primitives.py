@@ -16,6 +16,7 @@ import psycopg
 from psycopg import waiting
 
 from ...errors import ConfigurationError
+from ..extended_protocol import ExtendedProtocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-Cursor: TypeAlias = psycopg.AsyncRawCursor[Any]
-
 Lock: TypeAlias = asyncio.Lock
 
 sleep = asyncio.sleep
+
+
+class Cursor(ExtendedProtocol, psycopg.AsyncRawCursor[Any]):
+    """psycopg's cursor for statements with `$1`; a text is one statement."""
 
 
 class Connection(psycopg.AsyncConnection[Any]):

@@ -26,7 +26,7 @@ from ...shared.deadline import earliest
 from ..classification import manual_transaction_control, translate, unknown_commit
 from ..message_size import check_length, may_be_too_long
 from ..read_only import changes_session
-from .primitives import Connection
+from .primitives import Connection, Cursor
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ..instrumentation import Instrumentation
     from ..row_factories import Factory
     from ..target import Target
-    from .primitives import Cursor, Permit
+    from .primitives import Permit
 
 LIFETIME = (CONNECTION_SECONDS - 15 * 60.0, CONNECTION_SECONDS - 5 * 60.0)
 """Seconds, drawn from this range, after which a connection is replaced; DSQL closes it at `CONNECTION_SECONDS`."""
@@ -86,7 +86,7 @@ async def open_session(
         connection = await Connection.connect(
             **parameters,  # type: ignore[arg-type]
             autocommit=True,
-            cursor_factory=psycopg.AsyncRawCursor,
+            cursor_factory=Cursor,
             row_factory=dict_row,
             prepare_threshold=_PREPARE_AFTER,
         )
@@ -222,7 +222,7 @@ class AsyncSession:
 
     def _renew_cursor(self) -> None:
         """Make the one cursor for all statements: psycopg caches in it what it has prepared for a repeated one."""
-        self._cursor = psycopg.AsyncRawCursor(self._connection, row_factory=dict_row)
+        self._cursor = Cursor(self._connection, row_factory=dict_row)
         self._row_factory = dict_row
 
     async def _command(self, command: str, until: float | None) -> str:
@@ -297,7 +297,7 @@ class AsyncSession:
     ) -> AsyncGenerator[Any, None]:
         if may_be_too_long(statement):
             self._check_length(statement)
-        cursor = psycopg.AsyncRawCursor(self._connection, row_factory=row_factory)
+        cursor = Cursor(self._connection, row_factory=row_factory)
         self._prepare(until)
         arriving = cursor.stream(statement.text, statement.values or None, size=size if _CHUNKED else 1)
         rows = cast("AsyncGenerator[Any, None]", arriving)
@@ -410,7 +410,8 @@ class AsyncSession:
                 "no answer before the deadline, so the connection was closed"
             )
         else:
-            failure = translate(error, lost=self.lost)
+            values = () if statement is None else statement.values
+            failure = translate(error, values, lost=self.lost)
         failure.statement = None if statement is None else statement.text
         # Another connection has no prepared statements, so the statement can be run again there.
         if _STALE_PLAN in failure.args[0] or failure.sqlstate == _NO_SUCH_PLAN:

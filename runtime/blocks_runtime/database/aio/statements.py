@@ -256,12 +256,17 @@ async def _value(cursor: Cursor) -> Any:
     )
 
 
+_CASTS = {str: "text", int: "bigint", float: "double precision", bool: "boolean"}
+"""PostgreSQL's type for some of Python's."""
+
+
 def _check_type(value: object, value_type: type[Any]) -> None:
     kind = getattr(value_type, "__origin__", value_type)  # the part in brackets is for the type checker
     if not isinstance(value, kind):
+        example = _CASTS.get(kind)
         raise TypeError(
             f"the value is of type {type(value).__name__}, not {getattr(kind, '__name__', kind)}; "
-            "cast it in the statement, as in (…)::bigint, or ask for its own type"
+            f"cast it in the statement{f', as in (…)::{example}' if example else ''}, or ask for its own type"
         )
 
 
@@ -271,8 +276,10 @@ def _explained(error: Exception, cursor: Cursor) -> Exception:
         return error
     from ...errors import QueryFailed
 
+    if not cursor.statusmessage:
+        return QueryFailed("the statement is empty", advice="write one statement; a comment alone is none")
     return QueryFailed(
-        f"the statement was executed and returns no rows to read ({cursor.statusmessage or 'it is empty'})",
+        f"the statement was executed and returns no rows to read ({cursor.statusmessage})",
         advice="use execute() for it, or add RETURNING",
     )
 
