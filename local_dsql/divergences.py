@@ -296,6 +296,13 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "transactions of the CALL stay, here as on a cluster.",
     ),
     Divergence(
+        "sequence-ends-transaction",
+        "DDL on a sequence, or on the table of an identity column, that an open transaction has used makes that "
+        "transaction lose at once, also if the DDL is rolled back later.",
+        "PostgreSQL keeps the lock of a sequence until the end of the transaction, also after ROLLBACK TO SAVEPOINT.",
+        "Run the transaction again; on a cluster, it loses when the DDL is committed.",
+    ),
+    Divergence(
         "call-in-pipeline",
         "A CALL of a procedure with COMMIT or ROLLBACK fails with 2D000 in a pipeline of the extended protocol with "
         "other statements.",

@@ -90,7 +90,7 @@ def inject(
             cluster.clear_injections()
         if table is not None:
             try:
-                check_table(cluster, table, "--table")
+                check_table(cluster.dsn(), table, "--table")
             except LocalDatabaseError as error:
                 raise Failure(error, ExitCode.USAGE) from None
         if fault is not None:

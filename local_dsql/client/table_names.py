@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
 
 from local_dsql.errors import LocalDatabaseError
-
-if TYPE_CHECKING:
-    from local_dsql.cluster import LocalCluster
 
 _TABLES = """
 SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'sys')
 """
 
 
-def check_table(cluster: LocalCluster, table: str, given_as: str) -> None:
-    """Check that a cluster has a table, by its name or with its schema; `given_as` is the option that names it.
+def check_table(dsn: str, table: str, given_as: str) -> None:
+    """Check that a database has a table, by its name or with its schema.
+
+    Args:
+        dsn: connection string.
+        table: name that was given.
+        given_as: the option or argument that has the name.
 
     Raises:
         LocalDatabaseError: there is no such table, so no COMMIT would ever match.
     """
     import psycopg
 
-    with psycopg.connect(cluster.dsn()) as connection:
+    with psycopg.connect(dsn) as connection:
         rows = connection.execute(_TABLES).fetchall()
     known = {name for schema, table_name in rows for name in (table_name, f"{schema}.{table_name}")}
     if table in known:

@@ -106,7 +106,7 @@ async def execute_autocommit(held: HeldSession, request: Request) -> Answer | No
             await let_others_first(held, error)
         return refused(CONFLICT, messages.IDLE)
     finally:
-        services.commits.finish(wrote=ran.wrote)
+        services.finish_commit(held.backend, wrote=ran.wrote)
 
 
 def _may_be_large(held: HeldSession, request: Request) -> bool:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
@@ -60,7 +61,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from local_dsql.engine.commit_preview import CommitPreview
-    from local_dsql.engine.session import EngineSession, HeldSession
+    from local_dsql.engine.session import EngineSession, HeldSession, Services
+    from local_dsql.engine.transaction import Transaction
     from local_dsql.wire.messages import ServerMessage
     from local_dsql.wire.response import Response
     from local_dsql.write_ahead_log.changes import TableChanges
@@ -150,19 +152,36 @@ async def _commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outc
     relations = await changed_relations(held) if transaction.changes_catalog else None
     tell = tell or services.others_are_open(held.session)
     services.commits.begin()
+    if transaction.changes_catalog:
+        services.catalog.begin_change()
     wrote = True
     try:
-        try:
-            request = savepoints.COMMIT_AND_TELL if tell else savepoints.COMMIT
-            (answer,) = await ask_unblocked(held, request)
-        except ConnectionLost:
-            _committed(held, None)  # perhaps; a commit that was none can only add conflicts
-            raise
+        request = savepoints.COMMIT_AND_TELL if tell else savepoints.COMMIT
+        (answer,) = await ask_unblocked(held, request)
         outcome = conclude(held, answer, relations, fault, tell=tell)
         wrote = outcome.wrote
-        return outcome
-    finally:
-        services.commits.finish(wrote=wrote)
+    except ConnectionLost:
+        # PostgreSQL may commit until the backend has ended. A commit that was none can only add conflicts.
+        services.finish_lost_commit(held.backend.pid, partial(_end_lost, held, transaction))
+        raise
+    except BaseException:
+        _end_change(services, transaction)
+        services.commits.finish()
+        raise
+    _end_change(services, transaction)
+    services.commits.finish(wrote=wrote)
+    return outcome
+
+
+def _end_lost(held: HeldSession, transaction: Transaction) -> None:
+    """Note that a transaction may have been committed whose client has disconnected."""
+    _note_commit(held, transaction, None)
+    _end_change(held.services, transaction)
+
+
+def _end_change(services: Services, transaction: Transaction) -> None:
+    if transaction.changes_catalog:
+        services.catalog.end_change()
 
 
 def _error_of_commit(held: HeldSession, error: Mapping[str, str]) -> bytes:
@@ -197,7 +216,7 @@ def conclude(
 
 def committed(held: HeldSession, relations: frozenset[int] | None = None) -> Outcome:
     """Note that PostgreSQL has committed, and return the outcome."""
-    _committed(held, relations)
+    _note_commit(held, held.transaction, relations)
     held.services.turns.won(held.session)
     return _COMMITTED
 
@@ -216,8 +235,8 @@ def is_undisputed(held: HeldSession) -> bool:
     )
 
 
-def _committed(held: HeldSession, relations: frozenset[int] | None) -> None:
-    transaction = held.transaction
+def _note_commit(held: HeldSession, transaction: Transaction, relations: frozenset[int] | None) -> None:
+    """Note the changes of the catalog, and make the calls that wait for the commit."""
     if transaction.changes_catalog:
         held.services.catalog.changed(relations, held.backend.pid, held.session.label)
     for call in transaction.on_commit:

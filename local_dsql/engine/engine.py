@@ -187,11 +187,14 @@ class Engine:
     def leave(self, session: EngineSession) -> None:
         """Remove a session whose client has disconnected, and end its backend."""
         self.services.sessions.pop(session.backend.pid, None)
-        session.close()
-        self.services.turns.give_back(session)
+        self.services.turns.leave(session)
+        self.services.open.discard(session)
         if session.backend.lock.locked:
-            # PostgreSQL notices a closed connection only at the end of a statement, and holds its locks until then.
+            # Its task works with the transaction until it finds the connection closed. PostgreSQL notices that only at
+            # the end of a statement, and holds its locks until then.
             self.services.run_in_background(self._terminate(session.backend.pid))
+        else:
+            session.close()
         session.backend.close()
 
     async def _terminate(self, pid: int) -> None:

@@ -125,8 +125,8 @@ class AutocommitWrite:
         return _as_of_query(answer) if self._of_query else answer
 
     def abandon(self) -> None:
-        """Take it for committed, which can only add conflicts."""
-        self._held.services.commits.finish()
+        """Take it for committed, once the backend has ended."""
+        self._held.services.finish_lost_commit(self._held.backend.pid)
 
 
 class Write:
@@ -293,5 +293,5 @@ class Commit:
         return (outcome.error or _COMMIT_COMPLETE) + messages.READY[messages.IDLE]
 
     def abandon(self) -> None:
-        """Take it for committed, which can only add conflicts."""
-        self._held.services.commits.finish()
+        """Take it for committed, once the backend has ended."""
+        self._held.services.finish_lost_commit(self._held.backend.pid)

@@ -43,7 +43,7 @@ async def call_alone(held: HeldSession, request: Request) -> Answer | None:
     try:
         (answer,) = await ask_unblocked(held, request.data, bulk=True)
     finally:
-        services.commits.finish()
+        services.finish_commit(held.backend)
     if (error := answer.error) is None:
         return succeeded(answer)
     if is_serialization_failure(error) or is_interruption(error):

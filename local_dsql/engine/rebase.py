@@ -81,7 +81,7 @@ async def take_turn(held: HeldSession) -> None:
     """
     turns, session = held.services.turns, held.session
     await turns.take_next(session)
-    if session.transaction is None:
+    if held.backend.is_gone:
         turns.give_back(session)
         raise ConnectionLost
 

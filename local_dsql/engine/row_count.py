@@ -20,10 +20,10 @@ async def count_rows(held: HeldSession, request: Request, answer: Response) -> b
     """Add the changes of a statement that has just succeeded to `Transaction.rows`; return whether the log was read.
 
     The command tag has the number if the statement is one write, and nothing else in the database can write: no foreign
-    key with an action, no function of a client. Otherwise the log is read.
+    key with an action, no function of a client. Otherwise the log is read, except for a doomed transaction.
     """
     transaction = held.transaction
-    if request.is_ddl or transaction.doomed is not None:
+    if request.is_ddl:
         return False
     if tag_is_exact(request, answer) and not await held.services.catalog.writes_beside(
         held, keep=not held.transaction.changes_catalog
@@ -32,6 +32,8 @@ async def count_rows(held: HeldSession, request: Request, answer: Response) -> b
         transaction.rows += rows
         transaction.uncounted += rows
         return False
+    if transaction.doomed is not None:
+        return False  # the log also has the rows of a rebase
     own = await held.services.log.operations(held.backend.pid)
     recent = [each for each in own.since(transaction.checked).operations if each.kind in CHANGING]
     # Not those of the net changes: rows that a body has made and deleted again count, too.

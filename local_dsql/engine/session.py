@@ -17,6 +17,8 @@ from local_dsql.engine.commands import Command, encode, results
 from local_dsql.engine.errors import QUERY_CANCELED, is_interruption, is_raised
 from local_dsql.engine.portals import NoPortals
 from local_dsql.engine.turns import LOSSES, Turns
+from local_dsql.wire.backend import ConnectionLost
+from local_dsql.wire.response import BackendError
 from local_dsql.wire.sql import literal
 
 if TYPE_CHECKING:
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _UTF8 = "UTF8"
+_IS_ALIVE = "SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity({pid}))"
+_ROUND = 0.002
+"""Seconds between looks at a backend that may still commit."""
 _SET_UTF8 = Command("SET LOCAL client_encoding = 'UTF8'")
 _MOST_COUNTED = 16
 """Number of statements that a session is known to change many rows with; of their texts it keeps the hash values."""
@@ -88,6 +93,31 @@ class Services:
         self.background.add(task)
         task.add_done_callback(self._ended)
         return task
+
+    def finish_commit(self, backend: Backend, *, wrote: bool = True) -> None:
+        """Count a COMMIT as ended; if its connection is lost, once its backend has ended."""
+        if backend.is_gone:
+            self.finish_lost_commit(backend.pid)
+        else:
+            self.commits.finish(wrote=wrote)
+
+    def finish_lost_commit(self, pid: int, then: Callable[[], None] = lambda: None) -> None:
+        """Count a COMMIT as ended, and call a function, once the backend with a process number has ended.
+
+        A client that disconnects during COMMIT leaves a backend behind that may still commit. Until it has ended, all
+        transactions take the COMMIT for one in progress.
+        """
+        self.run_in_background(self._finish_lost_commit(pid, then))
+
+    async def _finish_lost_commit(self, pid: int, then: Callable[[], None]) -> None:
+        try:
+            while (await self.control.rows(_IS_ALIVE.format(pid=pid))) == [["t"]]:
+                await asyncio.sleep(_ROUND)
+        except (ConnectionLost, BackendError):
+            _log.debug("a COMMIT without an answer is over: PostgreSQL is stopping")
+        finally:
+            then()
+            self.commits.finish()
 
     async def end_background(self, patience: float) -> None:
         """Wait up to `patience` seconds for the coroutines that run, then cancel the others."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine import hidden_settings, savepoints
 from local_dsql.engine.commands import Command, Parameter, first_error
-from local_dsql.engine.errors import CONFLICT, EngineError
+from local_dsql.engine.errors import CONFLICT, SCHEMA_CHANGED, EngineError
 from local_dsql.engine.powers import read_images
 from local_dsql.engine.row_changes import NO_CHANGES, CapturedTable, RowChanges
 from local_dsql.write_ahead_log.snapshot import Snapshot
@@ -54,6 +54,17 @@ async def suspend(held: HeldSession) -> None:
         held.session.withhold(before)
     if not transaction.failed:
         transaction.suspended = changes
+
+
+async def end_suspended(held: HeldSession) -> None:
+    """End a suspended or failed transaction in PostgreSQL, which keeps the locks of sequences until then.
+
+    Its snapshot is lost. So it is doomed, and continues on a fresh one.
+    """
+    transaction = held.transaction
+    if not transaction.failed:
+        transaction.doomed = transaction.doomed or SCHEMA_CHANGED
+    await held.ask(savepoints.ROLLBACK)
 
 
 async def give_way(held: HeldSession) -> None:

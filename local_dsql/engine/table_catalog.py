@@ -81,6 +81,7 @@ class TableCatalog:
     def __init__(self, owner_functions: OwnerFunctions) -> None:
         self._owner_functions = owner_functions
         self.version = 0
+        self._in_progress = 0
         self.reads_are_known_not_to_write = False
         """True if `reads_may_write` was false since the last change of the catalog."""
         self._changes: list[CatalogChange] = []
@@ -88,11 +89,23 @@ class TableCatalog:
         self._foreign_keys: tuple[ForeignKey, ...] | None = None
         self._hidden_writes: HiddenWrites | None = None
 
+    def begin_change(self) -> None:
+        """Keep nothing until `end_change`: a COMMIT that changes the catalog takes effect before its answer arrives."""
+        self._in_progress += 1
+        self._forget()
+
+    def end_change(self) -> None:
+        """Note that a COMMIT with changes of the catalog has ended; `changed` has recorded it if it took effect."""
+        self._in_progress -= 1
+
     def changed(self, relations: Iterable[int] | None, session: int = 0, label: str = "") -> None:
         """Record a committed change of relations (by OID; None: unknown which) by a session (by pid)."""
         self.version += 1
         known = None if relations is None else frozenset(relations)
         self._changes.append(CatalogChange(known, session, label))
+        self._forget()
+
+    def _forget(self) -> None:
         self._shapes.clear()
         self._foreign_keys = None
         self._hidden_writes = None
@@ -115,12 +128,12 @@ class TableCatalog:
 
         `keep` is False for a transaction that has changed the catalog itself: others must not use what it sees.
         """
-        known = self._shapes if keep else {}
+        known = self._shapes if keep and not self._in_progress else {}
         missing = [file for file in files if file not in known]
         if missing:
             version = self.version
             found = await self._read(session, missing)
-            if version == self.version:
+            if version == self.version and not self._in_progress:
                 known.update({file: found.get(file) for file in missing})
             else:
                 known = {**known, **found}
@@ -157,7 +170,7 @@ class TableCatalog:
         version = self.version
         rows = (await _checked(session, [_FOREIGN_KEYS]))[0].rows
         found = tuple(map(_foreign_key, rows))
-        if keep and version == self.version:
+        if keep and version == self.version and not self._in_progress:
             self._foreign_keys = found
         return found
 
@@ -200,7 +213,7 @@ class TableCatalog:
             read_bool(handlers),
             frozenset(read_text_array(committing)),
         )
-        if keep and version == self.version:
+        if keep and version == self.version and not self._in_progress:
             self._hidden_writes = found
             self.reads_are_known_not_to_write = not found.of_reads
         return found

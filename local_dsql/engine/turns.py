@@ -146,6 +146,12 @@ class Turns:
         if self._holder is session:
             self._next()
 
+    def leave(self, session: Participant) -> None:
+        """Forget a session whose client has disconnected, and those that it has lost to: each refers to others."""
+        self._losers.pop(session, None)
+        session.lost_to.clear()
+        self.give_back(session)
+
     def _pass_to(self, session: Participant) -> None:
         self._holder, self._since = session, time.monotonic()
 

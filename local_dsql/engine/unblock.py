@@ -9,6 +9,8 @@ session that blocks it, the *holder*:
 - It runs a statement: it suspends its transaction when the statement ends.
 - The statement takes longer than `_PATIENCE` and can be undone: it is *preempted*. PostgreSQL cancels it, the holder
   undoes it, suspends the transaction, resumes it, and runs the statement again.
+- Its transaction is suspended, and keeps the lock of a sequence, for which DDL waits: the waiter ends it in PostgreSQL.
+  It is doomed (OC001), as after any DDL on a relation that it has used.
 - The statement was preempted `_MOST_PREEMPTIONS` times, or it cannot be undone, because its rows go to the client as
   they arrive (a plain read, a portal read in parts): it runs to its end, and the waiter waits. The age limit of a
   transaction bounds that.
@@ -34,7 +36,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine.process_state import is_running
 from local_dsql.engine.session import Batch
-from local_dsql.engine.suspend import suspend
+from local_dsql.engine.suspend import end_suspended, suspend
 from local_dsql.engine.wait_log import Wait
 from local_dsql.wire.backend import ConnectionLost
 
@@ -73,6 +75,14 @@ _WAITERS = (
     "SELECT DISTINCT pid FROM pg_catalog.pg_locks WHERE NOT granted AND pid <> {pid}"
     " AND {pid} = ANY (pg_catalog.pg_blocking_pids(pid))"
 )
+_KEPT = (
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks wanted"
+    " JOIN pg_catalog.pg_locks kept USING (locktype, database, relation)"
+    " WHERE locktype = 'relation' AND wanted.pid = {waiter} AND NOT wanted.granted"
+    " AND kept.pid = {holder} AND kept.granted)"
+)
+"""Asks whether a backend has a relation locked that another one waits for. A suspended transaction has none locked but
+sequences, whose locks a ROLLBACK TO SAVEPOINT does not release."""
 _CANCEL = "SELECT pg_catalog.pg_cancel_backend({pid})"
 
 
@@ -140,9 +150,13 @@ class Watch:
                 _restart(other)
             return
         try:
-            if held.session.transaction is not None and held.session.transaction.suspended is not None:
-                self._restart(pid)
-            await suspend(held)
+            transaction = held.session.transaction
+            if transaction is not None and (transaction.suspended is not None or pid in self._suspended):
+                await self._pass_suspended(held)
+            else:
+                await suspend(held)
+                if transaction is not None and transaction.failed:
+                    self._suspended.add(pid)
         except ConnectionLost:
             pass  # PostgreSQL rolls back the transaction of a lost connection
         finally:
@@ -159,11 +173,17 @@ class Watch:
         idle, grace = (_IDLE_FOR_DOOMED, _GRACE_FOR_DOOMED) if is_doomed else (_IDLE, _GRACE)
         return grace if other.idle_for(now) < idle else 0.0
 
-    def _restart(self, pid: int) -> None:
-        """Cancel the watched statement if it waited for the same suspended transaction at the last question, too."""
-        if pid in self._suspended and not self.is_over():
-            _restart(self._session)
-        self._suspended.add(pid)
+    async def _pass_suspended(self, held: HeldSession) -> None:
+        """Let the watched statement pass a suspended transaction, if it waited for that at the last question, too."""
+        waiter, holder = self._session.backend.pid, held.backend.pid
+        if holder in self._suspended and not self.is_over():
+            if await self._session.services.control.rows(_KEPT.format(waiter=waiter, holder=holder)) == [
+                ["t"]
+            ]:
+                await end_suspended(held)
+            else:
+                _restart(self._session)
+        self._suspended.add(holder)
 
 
 def _can_preempt(other: EngineSession) -> bool:

@@ -190,10 +190,13 @@ class Worker:
 
     async def _change(self, sql: str, table: int, asker: int) -> None:
         """Change the catalog's row of an index or a constraint of a table."""
+        catalog = self._services.catalog
+        catalog.begin_change()
         try:
             await self._rows(sql)
         finally:
-            self._services.catalog.changed({table}, asker, "background job")
+            catalog.changed({table}, asker, "background job")
+            catalog.end_change()
 
     async def _has_duplicates(
         self, table: str, owner: str, keys: list[str], predicate: str | None, nulls_are_equal: bool

@@ -84,11 +84,12 @@ def test_running_the_app_fails_with_the_findings(folder: Path, tmp_path: Path) -
         check=False,
     )
     assert ran.returncode == 1
-    what, why, remedy = ran.stderr.strip().splitlines()[-3:]
+    what, why, remedy, explanation = ran.stderr.strip().splitlines()[-4:]
     assert "migrations/002_start_over.sql:3:1: " in what
     assert what.endswith("]")
     assert why.startswith("  why: ")
     assert remedy.startswith("  do:  ")
+    assert explanation == "explained by `blocks explain-error truncate`"
 
 
 def test_an_empty_folder_gives_a_warning(stack: cdk.Stack, tmp_path: Path) -> None:

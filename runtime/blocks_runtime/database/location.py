@@ -78,7 +78,7 @@ def inject(location: Location, code: str, times: int, table: str | None) -> None
     with LocalCluster(folder) as cluster:
         if table is not None:
             try:
-                check_table(cluster, table, "table")
+                check_table(cluster.dsn(), table, "table")
             except LocalDatabaseError as error:
                 raise ValueError(f"{error.what}; {error.why}; {error.remedy}") from None
         cluster.inject(code, times=times, table=table)

@@ -1,12 +1,15 @@
-"""Clients that are cut off, and backends that are killed, leave nothing in anybody's way."""
+"""Clients that are cut off, and backends that are killed, block no other session."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
 
+from local_dsql.engine.turns import MANY
 from local_dsql.wire.backend import ConnectionLost
 
 if TYPE_CHECKING:
@@ -55,6 +58,70 @@ def test_a_backend_that_is_killed_while_it_is_suspended(laboratory: Laboratory) 
         assert (await blocked).rows == [("10",)]
         with pytest.raises(ConnectionLost):
             await one.run("select 1")
+
+    laboratory.run(run())
+
+
+def test_a_client_that_leaves_during_the_commit_of_ddl(laboratory: Laboratory) -> None:
+    """PostgreSQL may commit after the connection is lost. The next sessions know the new column nevertheless.
+
+    The files of many dropped tables are deleted between the commit and its answer.
+    """
+
+    async def run() -> None:
+        superuser = await laboratory.server.connect("postgres")
+        await superuser.rows("drop schema if exists big cascade")
+        one, two, three = [await laboratory.client() for _ in range(3)]
+        await one.ok("create table t(id int primary key, n int)")
+        await two.ok("begin", "insert into t values (1, 1)")
+        await three.ok("begin", "insert into t values (1, 0) on conflict do nothing", "rollback")
+        await two.ok("select 1", "rollback")  # the engine knows the table now
+        await superuser.rows(
+            "create schema big authorization admin; set role admin;"
+            " do $$ begin for i in 1..600 loop execute format('create table big.t%s ()', i); end loop; end $$"
+        )
+        superuser.close()
+        version = two.session.services.catalog.version
+        await one.ok("begin", "alter table t add column extra text", "drop schema big cascade")
+        committing = asyncio.ensure_future(one.run("commit"))
+        while not (await two.run("select from pg_attribute where attname = 'extra'")).rows:
+            assert not committing.done()
+        await laboratory.leave(one)
+        with pytest.raises(ConnectionLost):
+            await committing
+        answers: list[str] = []
+        while answers[-1:] != [""]:
+            await two.ok("begin", "insert into t(id, n, extra) values (1, 1, 'kept')")
+            await three.ok("begin", "insert into t(id, n) values (1, 0) on conflict do nothing", "rollback")
+            seen, ended = await two.run("select 1"), await two.run("commit")
+            answers.append(seen.sqlstate or ended.sqlstate)
+        assert {*answers} <= {"", "40001"}, "a conflict is right until the backend of the lost client has ended"
+        assert (await three.run("select * from t")).rows == [("1", "1", "kept")]
+        assert two.session.services.catalog.version > version
+        assert two.session.services.commits.pending == 0
+
+    laboratory.run(run())
+
+
+def test_sessions_that_have_ended_are_not_kept(laboratory: Laboratory) -> None:
+    """Each client loses a conflict to the one before it and wins the next one, as programs do that connect anew."""
+
+    async def run() -> None:
+        ended: list[weakref.ref[object]] = []
+        previous = await laboratory.client()
+        await previous.ok("create table t(id int primary key, n int)", "insert into t values (1, 0)")
+        for _ in range(20):
+            client = await laboratory.client()
+            await client.ok("begin", "select n from t")
+            await previous.ok("update t set n = n + 1")
+            await client.run("update t set n = n + 1")
+            assert (await client.run("commit")).sqlstate == "40001"
+            ended.append(weakref.ref(previous.session))
+            await laboratory.leave(previous)
+            previous = client
+        del client
+        gc.collect()
+        assert sum(session() is not None for session in ended) <= MANY
 
     laboratory.run(run())
 
