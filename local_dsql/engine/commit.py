@@ -28,7 +28,7 @@ from local_dsql.engine.conflict_rows import changed_keys
 from local_dsql.engine.deferred_checks import (
     check_now,
     deferrable_keys,
-    has_newer_orphan,
+    has_missed_child,
     restored_violation,
 )
 from local_dsql.engine.error_causes import find_child
@@ -351,7 +351,7 @@ async def _check_conflicts(held: HeldSession) -> _Decision:
         return _MAY_COMMIT
     newer = held.services.log.newer_so_far(held.transaction)
     found = newer.conflicts(holdings(mine))
-    if found or await has_newer_orphan(held, mine, newer):
+    if found or await has_missed_child(held, mine, newer):
         shared = bool(found) and are_shared(found)
         return _Decision(CONFLICT, tuple({each.winner for each in found}), mine, shared)
     return _MAY_COMMIT

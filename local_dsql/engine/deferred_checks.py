@@ -154,11 +154,12 @@ async def check_now(held: HeldSession) -> Mapping[str, str] | None:
     return error
 
 
-async def has_newer_orphan(held: HeldSession, mine: Changes, newer: Newer) -> bool:
-    """Return whether a child row that others have changed since the snapshot has no parent.
+async def has_missed_child(held: HeldSession, mine: Changes, newer: Newer) -> bool:
+    """Return whether a referential action should have changed a child row that others have changed since the snapshot.
 
-    A referential action of PostgreSQL (ON DELETE SET NULL) changes the newest version of a child, which may refer to
-    another parent by then.
+    PostgreSQL's actions change the newest version of a child, which may be gone or refer to another parent by then. By
+    the snapshot the child has lost its parent. Or it refers to a parent whose key has another form now, as 1.00 in
+    place of 1.0: ON UPDATE CASCADE would have copied that.
     """
     for key in await foreign_keys(held):
         parents = mine.get(key.parent_file)
@@ -170,6 +171,11 @@ async def has_newer_orphan(held: HeldSession, mine: Changes, newer: Newer) -> bo
         child, parent = await _ends(held, key)
         if await _count(held, child, key.orphans_at(child, parent), touched):
             return True
+        rewritten = [new for base, new in parents.updates.items() if base not in parents.keys_unchanged]
+        if key.acts and rewritten:
+            statement = key.children_of(child, parent, rewritten)
+            if await _count(held, child, statement, touched):
+                return True
     return False
 
 

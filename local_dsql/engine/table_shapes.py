@@ -15,7 +15,7 @@ from local_dsql.wire.sql import identifier
 from local_dsql.write_ahead_log.operations import LockStrength, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 LOCK_CLAUSES = {
     LockStrength.KEY_SHARE: "FOR KEY SHARE",
@@ -267,6 +267,14 @@ class ForeignKey:
             f" (SELECT 1 FROM ONLY {parent.name} _p WHERE {self.equal('_c', '_p')}) LIMIT 1"
         )
 
+    def children_of(self, child: Table, parent: Table, parents: Iterable[Place]) -> str:
+        """Return the statement that finds a child, among the rows at places, of one of the parents at other places."""
+        places = ", ".join(_tid(place) for place in parents)
+        return (
+            f"SELECT 1 FROM ONLY {child.name} _c JOIN ONLY {parent.name} _p ON {self.equal('_c', '_p')}"
+            f" WHERE _c.ctid = ANY ($1) AND _p.ctid = ANY (ARRAY[{places}]) LIMIT 1"
+        )
+
     def lock_parents(self, child: Table, parent: Table) -> str:
         """Return the statement that locks the parents of the children at places, as PostgreSQL's check does."""
         return (
@@ -300,8 +308,7 @@ class ForeignKey:
         )
 
     def _at(self, place: Place) -> str:
-        at = f"_p.ctid = '({place.block},{place.offset})'::pg_catalog.tid"
-        return f"{at} AND {self.equal('(_new.image)', '_p')}"
+        return f"_p.ctid = {_tid(place)} AND {self.equal('(_new.image)', '_p')}"
 
     def still_referenced(self, child: Table, parent: Table) -> str:
         """Return the statement that finds a visible child of the parent whose key is in an error's DETAIL, the text in
@@ -318,3 +325,7 @@ class ForeignKey:
             f"SELECT 1 FROM ONLY {child.name} _c JOIN ONLY {parent.name} _p ON {self.equal('_c', '_p')}"
             f" WHERE pg_catalog.strpos(($2)[1], ')=(' || {key} || ') is still referenced') > 0 LIMIT 1"
         )
+
+
+def _tid(place: Place) -> str:
+    return f"'({place.block},{place.offset})'::pg_catalog.tid"
