@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from blocks_runtime import sql
 from blocks_runtime.errors import FeatureNotSupported
+from migration_manifest import JOURNAL
 
 from . import tables
 
@@ -89,7 +90,7 @@ def read(reader: Reader) -> tuple[Entry, ...]:
 
 def read_or_empty(reader: Reader) -> tuple[Entry, ...]:
     """Return the journal, empty for a database that was never migrated."""
-    return () if tables.JOURNAL in tables.missing(reader) else read(reader)
+    return () if JOURNAL in tables.missing(reader) else read(reader)
 
 
 def _entry(row: Row) -> Entry:
