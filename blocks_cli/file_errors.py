@@ -35,6 +35,8 @@ def file_error(error: OSError) -> CommandError:
         place, user = owner
         remedy = f"take it over with `sudo chown -R {os.geteuid()} {place}`, and run the command as one user"
         return CommandError(what, f"{why}; {place} belongs to {user}", remedy)
+    if error.errno == errno.ENOTEMPTY:
+        return CommandError(what, why, "end the process that writes into it, then run the command again")
     return CommandError(what, why, "grant this user access to it, or remove it, then run the command again")
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +24,8 @@ from blocks_settings.regions import DEFAULT_REGION
 from local_dsql.access import LOCAL_ACCOUNT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from types import FrameType
 
 CLI_CONTEXT: Mapping[str, Json] = {
     "aws:cdk:enable-path-metadata": True,
@@ -33,6 +36,10 @@ CLI_CONTEXT: Mapping[str, Json] = {
 
 _SIGNALS = ((1.0, signal.SIGTERM), (0.3, signal.SIGKILL))
 """Seconds to wait for the end of an interrupted app, and the signal to send after them."""
+
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_UNFINISHED = ".unfinished-"
+"""Part of the name of a folder that an app writes into."""
 
 _DEFAULTS: Mapping[str, str] = {
     # The CDK's template validator takes 8 s of a 12 s synth; `cdk synth` and `cdk deploy` run it anyway.
@@ -72,17 +79,29 @@ def synthesize(
 
     `app` is a shell command, by default the `app` of `cdk.json`. The app gets the local account and `region` as
     `CDK_DEFAULT_ACCOUNT` and `CDK_DEFAULT_REGION`. Its output goes to our stderr; the traceback of a failed app only
-    with `debug`.
+    with `debug`. The app writes into a folder beside `output`, which takes its place at the end: an app that goes on
+    after its caller was killed writes into no later assembly. The caller holds the lock of the workspace.
 
     Raises:
         CommandError: there is no app command, or it failed.
     """
     output = (output or Workspace(root).assembly).resolve()
     command = app_command(root, app)
-    if output.exists():
-        remove_tree(output)
-    output.mkdir(parents=True)
-    environment = _environment(root, output, region)
+    for left in output.parent.glob(f"{output.name}{_UNFINISHED}*"):
+        shutil.rmtree(left, ignore_errors=True)  # the app of a killed caller may still write into it
+    unfinished = output.with_name(f"{output.name}{_UNFINISHED}{secrets.token_hex(4)}")
+    unfinished.mkdir(parents=True)
+    try:
+        _write_assembly(command, root, _environment(root, unfinished, region), debug=debug)
+        if output.exists():
+            remove_tree(output)
+        unfinished.rename(output)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return output
+
+
+def _write_assembly(command: str, root: Path, environment: Mapping[str, str], *, debug: bool) -> None:
     status, traceback = _run(command, root, environment)
     if status != 0:
         error = _without_node(command, traceback, environment) or app_error(command, status, traceback)
@@ -90,7 +109,6 @@ def synthesize(
             sys.stderr.writelines(f"{line}\n" for line in traceback)
             raise _failed(command, status)
         raise error
-    return output
 
 
 def _run(command: str, root: Path, environment: Mapping[str, str]) -> tuple[int, list[str]]:
@@ -98,23 +116,49 @@ def _run(command: str, root: Path, environment: Mapping[str, str]) -> tuple[int,
 
     It runs in its own process group, so that Ctrl-C reaches only us: the app would print a traceback.
     """
-    with subprocess.Popen(
-        ["/bin/sh", "-c", command],
-        cwd=root,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        process_group=0,
-    ) as app:
+    with (
+        _one_interrupt(),
+        subprocess.Popen(
+            ["/bin/sh", "-c", command],
+            cwd=root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            process_group=0,
+        ) as app,
+    ):
         try:
             traceback = _pass_on(app.stderr or ())
             return app.wait(), traceback
         except BaseException:
             _end(app)
             raise
+
+
+@contextlib.contextmanager
+def _one_interrupt() -> Iterator[None]:
+    """Ignore the signals that follow the first one, so that none interrupts the end of the app."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python runs handlers of signals in the main thread only
+        return
+    found = {number: signal.getsignal(number) for number in _INTERRUPTS}
+    handlers = {number: handler for number, handler in found.items() if callable(handler)}
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in handlers:
+            signal.signal(each, signal.SIG_IGN)
+        handlers[signal.Signals(number)](number, frame)
+
+    for number in handlers:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _pass_on(lines: Iterable[str]) -> list[str]:

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .correction import in_file
 from .errors import MigrationFailedError
 from .journal import Entry, State
 
@@ -72,10 +73,15 @@ def _faults(manifest: Manifest, entries: dict[int, Entry]) -> Iterator[Fault]:
     known = {migration.version: migration for migration in manifest.migrations}
     newest_applied = max((version for version, entry in entries.items() if entry.applied), default=0)
     newest_known = max(known, default=0)
+    newest = max([newest_known, *entries])
     for migration in manifest.migrations:
         entry = entries.get(migration.version)
         if entry is not None and entry.checksum != migration.checksum and not entry.correctable:
-            yield _changed(migration, entry)
+            yield (
+                _changed(migration, entry)
+                if migration.name == entry.name
+                else _other(migration, entry, newest)
+            )
         elif not (entry is not None and entry.applied) and migration.version < newest_applied:
             yield _below(migration, entries[newest_applied])
     unrecorded = {each.checksum: each for each in manifest.migrations if each.version not in entries}
@@ -90,6 +96,11 @@ def _changed(migration: Migration, entry: Entry) -> Fault:
             f"put {migration.name}.sql back as it was and add a new migration with the change; if another app "
             "migrates this cluster, too, give each app a cluster of its own"
         )
+    elif entry.state is not State.STARTED:
+        remedy = (
+            f"put {migration.name}.sql back as it was and migrate again; if the file is wrong, "
+            f"{in_file(migration.name, entry.statement)}, and migrate again"
+        )
     else:
         remedy = (
             f"put {migration.name}.sql back as it was and migrate again, then add a new migration with the "
@@ -98,8 +109,28 @@ def _changed(migration: Migration, entry: Entry) -> Fault:
     return Fault(
         migration.version,
         Drift.CHANGED,
-        f"{migration.name}.sql was changed after it was {entry.state.value}",
+        f"{migration.name}.sql was changed after it {_been(entry)}",
         f"its checksum was {_short(entry.checksum)} and is now {_short(migration.checksum)}",
+        remedy,
+    )
+
+
+def _other(migration: Migration, entry: Entry, newest: int) -> Fault:
+    """Return the fault of a file whose number another migration has in the journal, as after a merge of branches."""
+    remedy = f"give {migration.name}.sql a number above {newest}, and put {entry.name}.sql back; "
+    if entry.applied:
+        remedy += f"if it is the same migration with another name and text, `blocks repair {migration.name} --applied`"
+    else:
+        remedy += (
+            f"to give {entry.name} up and keep its changes, delete it from the journal with "
+            f"`blocks repair {entry.name} --pending`"
+        )
+    return Fault(
+        migration.version,
+        Drift.CHANGED,
+        f"{migration.name}.sql has the number of {entry.name}, which {_been(entry)}",
+        f"the checksum of {entry.name}.sql was {_short(entry.checksum)}, and that of {migration.name}.sql is "
+        f"{_short(migration.checksum)}",
         remedy,
     )
 
@@ -128,6 +159,13 @@ def _gone(entry: Entry, renamed: Migration | None) -> Fault:
         f"its checksum was {_short(entry.checksum)}, and the folder has newer migrations",
         remedy,
     )
+
+
+def _been(entry: Entry) -> str:
+    """Return the last event of a migration in words."""
+    if entry.state is State.FAILED:
+        return "has failed"
+    return "was begun" if entry.state is State.PENDING else f"was {entry.state.value}"
 
 
 def _short(checksum: str) -> str:

@@ -16,6 +16,7 @@ from blocks_runtime.errors import (
 
 from . import jobs, probes
 from .admin import OutcomeUnknown
+from .correction import after_failure
 from .errors import MigrationFailedError, row_words, server_words
 from .journal import JournalUpdate, State
 from .plan import Action
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .plan import Plan, Step
 
-_NOTHING = "correct the file and migrate again; nothing of this statement took effect"
-_BATCH = "correct the file and migrate again; this run had no effect, and every run before it stays committed"
 _ROW_LIMIT = (
     "split the file, or put `-- blocks: batch` above a statement that changes some rows at a time, which "
     f"repeats it until it changes none; one of the {ROWS_PER_TRANSACTION:,} rows is the journal's"
@@ -43,7 +42,7 @@ _EXISTS = ("42P07", "42710", "42P06", "42723")
 """SQLSTATEs of an object that exists already: table or index, role or other object, schema, function."""
 _BASELINE = (
     "if the database is older than its migrations, record them with `blocks baseline`, or this one with "
-    "`blocks repair {name} --applied`; else correct the file and migrate again; nothing of this statement took effect"
+    "`blocks repair {name} --applied`; else "
 )
 
 _logger = logging.getLogger("lambda_migrator")
@@ -81,6 +80,7 @@ class Execution:
         self._progress = progress
         self._journal = progress.journal
         self._at = step.first
+        self._rows_changed = step.rows
 
     @property
     def _statement(self) -> Statement:
@@ -153,6 +153,7 @@ class Execution:
         while changed:
             self._journal.lease.renew_if_due(self._admin)
             self._change(work)
+            self._rows_changed += changed
 
     def _ensure_sent(self) -> list[Row]:
         """Ensure that the DDL statement has taken effect once, and return its rows if it was sent now.
@@ -246,8 +247,8 @@ class Execution:
         state = State.APPLIED if self._step.completes else State.PENDING
         return self._update(state, self._step.last + 1, rows)
 
-    def _update(self, state: State, now: int, rows: int = 0) -> JournalUpdate:
-        return JournalUpdate(self._step.first, now, state, rows)
+    def _update(self, state: State, done_after: int, rows: int = 0) -> JournalUpdate:
+        return JournalUpdate(self._step.first, done_after, state, rows)
 
     def _probe(self) -> Probe:
         probe = self._statement.probe
@@ -264,12 +265,24 @@ class Execution:
         if isinstance(error, ConnectionFailed):
             return error  # the statement itself was not refused
         self._record(self._update(State.FAILED, self._step.first))
-        remedy = _BATCH if self._step.action is Action.BATCH else _NOTHING
+        name = self._step.migration.name
+        remedy = f"{after_failure(name, self._step.first, self._rows_changed)}; {self._undone()}"
         if error.sqlstate in _EXISTS:
-            remedy = _BASELINE.format(name=self._step.migration.name)
+            remedy = _BASELINE.format(name=name) + remedy
         if isinstance(error, TransactionRowLimitExceeded):
-            remedy = _ROW_LIMIT
+            remedy = f"{_ROW_LIMIT}; {remedy}"
         place = self._step.migration.place(self._at, error.position)
         return MigrationFailedError(
             f"{place}: DSQL refused the statement", server_words(error), remedy, row_words(error)
+        )
+
+    def _undone(self) -> str:
+        """Return the words for the part of the migration that the refusal has undone."""
+        if self._rows_changed and self._step.action is Action.BATCH:
+            return "this run had no effect, and every run before it stays committed"
+        if len(self._step.statements) == 1:
+            return "nothing of this statement took effect"
+        return (
+            f"nothing of its transaction took effect, which has {len(self._step.statements)} statements "
+            f"from {self._step.place} on"
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from blocks_runtime import sql
 from blocks_runtime.errors import FeatureNotSupported
+from migration_manifest import JOURNAL
 
 from . import tables
 
@@ -69,8 +70,11 @@ class Entry:
 
     @property
     def correctable(self) -> bool:
-        """True while no statement has taken effect, so that the file may still be corrected."""
-        return self.state in (State.FAILED, State.PENDING) and self.statement == 0
+        """True while nothing of the migration is committed: no statement, and no run of a batch.
+
+        The file may be corrected then, or replaced.
+        """
+        return self.state in (State.FAILED, State.PENDING) and self.statement == 0 and self.rows == 0
 
 
 READ = sql(
@@ -86,7 +90,7 @@ def read(reader: Reader) -> tuple[Entry, ...]:
 
 def read_or_empty(reader: Reader) -> tuple[Entry, ...]:
     """Return the journal, empty for a database that was never migrated."""
-    return () if tables.JOURNAL in tables.missing(reader) else read(reader)
+    return () if JOURNAL in tables.missing(reader) else read(reader)
 
 
 def _entry(row: Row) -> Entry:
@@ -124,7 +128,7 @@ class Journal:
         """Write updates in the open transaction of `session`, together with the rows that it changed for them.
 
         Raises:
-            StaleJournalRow: a row did not have `done` completed statements.
+            StaleJournalRow: a row did not have `done_before` completed statements.
             MigrationFailedError: the lease was lost.
         """
         self.lease.fence(session)
@@ -138,7 +142,7 @@ class Journal:
         transaction of two statements is used.
 
         Raises:
-            StaleJournalRow: a row did not have `done` completed statements.
+            StaleJournalRow: a row did not have `done_before` completed statements.
             CommitOutcomeUnknown: no reply arrived.
             MigrationFailedError: the lease was lost.
         """
@@ -164,20 +168,20 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class JournalUpdate:
-    """Change of a migration's row: from `done` to `now` completed statements, to `state`, with `rows` more changed."""
+    """Change of a migration's row: its completed statements before and after, its state, and `rows` more changed."""
 
-    done: int
-    now: int
+    done_before: int
+    done_after: int
     state: State
     rows: int = 0
 
     def then(self, later: JournalUpdate) -> JournalUpdate:
         """Return the update that combines this one and a later one of the same migration."""
-        return JournalUpdate(self.done, later.now, later.state, self.rows + later.rows)
+        return JournalUpdate(self.done_before, later.done_after, later.state, self.rows + later.rows)
 
 
 def record_statement(updates: Sequence[tuple[Migration, JournalUpdate]], by: str) -> Sql:
-    """Return the statement that writes rows of different migrations, each only if `done` matches."""
+    """Return the statement that writes rows of different migrations, each only if `done_before` matches."""
     return _inserting(
         sql("VALUES {rows}", rows=sql.join(", ", [_row(*each, by) for each in updates])), updates
     )
@@ -213,11 +217,11 @@ WHERE journal.state <> 'applied' AND ({starts})""",
 
 def _row(migration: Migration, update: JournalUpdate, by: str) -> Sql:
     return sql(
-        "({version}, {name}, {checksum}, {now}, {state}, {rows}, now(), {applied_at}::timestamptz, {by})",
+        "({version}, {name}, {checksum}, {done_after}, {state}, {rows}, now(), {applied_at}::timestamptz, {by})",
         version=migration.version,
         name=migration.name,
         checksum=migration.checksum,
-        now=update.now,
+        done_after=update.done_after,
         state=update.state.value,
         rows=update.rows,
         applied_at=sql("now()" if update.state is State.APPLIED else "NULL"),
@@ -227,9 +231,9 @@ def _row(migration: Migration, update: JournalUpdate, by: str) -> Sql:
 
 def _start(migration: Migration, update: JournalUpdate) -> Sql:
     return sql(
-        "journal.version = {version} AND journal.statement = {done}",
+        "journal.version = {version} AND journal.statement = {done_before}",
         version=migration.version,
-        done=update.done,
+        done_before=update.done_before,
     )
 
 
@@ -243,20 +247,22 @@ def store_job_statement(migration: Migration, job: str) -> Sql:
 
 
 def overwrite_statement(migration: Migration, state: State, done: int, by: str) -> Sql:
-    """Return the statement that overwrites a migration's row."""
+    """Return the statement that overwrites a migration's row; one that is pending has changed no rows."""
     return sql(
         """\
-INSERT INTO public._migrations
+INSERT INTO public._migrations AS journal
     (version, name, checksum, statement, state, rows_changed, started_at, applied_at, applied_by)
 VALUES ({version}, {name}, {checksum}, {done}, {state}, 0, now(), {applied_at}, {by})
 ON CONFLICT (version) DO UPDATE SET
     name = excluded.name, checksum = excluded.checksum, statement = excluded.statement, state =
-    excluded.state, job = NULL, applied_at = excluded.applied_at, applied_by = excluded.applied_by""",
+    excluded.state, job = NULL, rows_changed = {rows}, applied_at = excluded.applied_at, applied_by =
+    excluded.applied_by""",
         version=migration.version,
         name=migration.name,
         checksum=migration.checksum,
         done=done,
         state=state.value,
+        rows=sql("0" if state is State.PENDING else "journal.rows_changed"),
         applied_at=sql("now()" if state is State.APPLIED else "NULL"),
         by=by,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from blocks_runtime import sql
 from blocks_runtime.errors import CommitOutcomeUnknown, DatabaseError
+from migration_manifest import LEDGER
 
 from . import tables
 from .errors import MigrationFailedError
@@ -54,7 +55,7 @@ def read(reader: Reader) -> dict[str, Row]:
 
 def read_or_empty(reader: Reader) -> dict[str, Row]:
     """Return the ledger, empty if the database has none."""
-    return {} if tables.LEDGER in tables.missing(reader) else read(reader)
+    return {} if LEDGER in tables.missing(reader) else read(reader)
 
 
 def other_databases(reader: Reader, database: str) -> list[str]:

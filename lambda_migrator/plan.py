@@ -47,7 +47,7 @@ class Step:
     """Statements `first` to `last` (from 0) of a migration.
 
     `started` says that an earlier run sent the statement and ended without recording its effect; `job` is the
-    asynchronous job that it started, if known.
+    asynchronous job that it started, if known. `rows` is the number of rows that the migration has changed before.
     """
 
     migration: Migration
@@ -56,6 +56,7 @@ class Step:
     action: Action
     started: bool = False
     job: str | None = None
+    rows: int = 0
 
     @property
     def statements(self) -> tuple[Statement, ...]:
@@ -126,7 +127,7 @@ def plan(manifest: Manifest, journal: Sequence[Entry]) -> Plan:
 
 def _steps(migration: Migration, entry: Entry | None) -> Iterator[Step]:
     """Yield the steps after those in the journal; adjacent DML statements form one step."""
-    at = _done(migration, entry)
+    at, rows = (0, 0) if entry is None else (entry.statement, entry.rows)
     sent = entry is not None and entry.state is State.STARTED
     while at < len(migration.statements):
         action, last = _action(migration.statements[at]), at
@@ -134,13 +135,8 @@ def _steps(migration: Migration, entry: Entry | None) -> Iterator[Step]:
             while last + 1 < len(migration.statements) and _action(migration.statements[last + 1]) is action:
                 last += 1
         job = entry.job if entry is not None and sent else None
-        yield Step(migration, at, last, action, started=sent, job=job)
+        yield Step(migration, at, last, action, started=sent, job=job, rows=rows)
         sent, at = False, last + 1
-
-
-def _done(migration: Migration, entry: Entry | None) -> int:
-    """Return the number of completed statements; a corrected file may have fewer than the failed one."""
-    return 0 if entry is None else min(entry.statement, len(migration.statements) - 1)
 
 
 def _action(statement: Statement) -> Action:

@@ -119,7 +119,7 @@ class Progress:
         version = update.step.migration.version
         found = [entry for entry in read(self._admin) if entry.version == version]
         return bool(found) and (found[0].statement, found[0].state) == (
-            update.change.now,
+            update.change.done_after,
             update.change.state,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blocks_runtime import sql
+from migration_manifest import JOURNAL, LEASE, LEDGER, MIGRATOR_TABLES
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -20,12 +21,9 @@ if TYPE_CHECKING:
             ...
 
 
-JOURNAL = "_migrations"
-LEASE = "_migrations_lock"
-LEDGER = "_grants"
 LOADS = "_loads"
 """Marks of loaded chunks, which `blocks load` creates."""
-OWN = (JOURNAL, LEASE, LEDGER, LOADS)
+OWN = (*MIGRATOR_TABLES, LOADS)
 """Tables in the schema `public` without privileges for grantees."""
 
 CREATE = {

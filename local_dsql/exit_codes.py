@@ -21,7 +21,10 @@ class ExitCode(enum.IntEnum):
         return code
 
     OK = 0, "done"
-    PENDING = 1, "migrations are pending or have drifted, or a probe found differences; only with --exit-code"
+    PENDING = (
+        1,
+        "migrations are pending or have drifted, or a comparison found differences; only with --exit-code",
+    )
     USAGE = 2, "wrong usage, or an error in the app or a file; nothing was changed"
     MIGRATION_FAILED = 3, "a deploy, a migration or a load failed; completed steps are kept"
     CANNOT_CONNECT = 4, "the database could not be started or reached"

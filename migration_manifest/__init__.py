@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 """The version of the format; the migrator refuses any other."""
 
+JOURNAL = "_migrations"
+LEASE = "_migrations_lock"
+LEDGER = "_grants"
+MIGRATOR_TABLES = (JOURNAL, LEASE, LEDGER)
+"""Tables of the migrator in the schema `public`: the journal, the lease, and the ledger of grants."""
+
 MigrationKind: TypeAlias = Literal["ddl", "dml"]
 StatementKind: TypeAlias = Literal["ddl", "dml", "index", "validate", "grant"]
 Json: TypeAlias = "str | int | bool | list[Json] | Mapping[str, Json] | None"

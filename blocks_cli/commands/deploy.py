@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from blocks_cli.errors import CommandError
 from blocks_cli.json_value import Json, text
 from blocks_cli.local import Action, Change, LocalDeployment, Rollback
 from blocks_cli.region import region_of_stacks
-from blocks_cli.synth import synthesize
+from blocks_cli.synth import app_command, synthesize
 from blocks_cli.workspace import Workspace, project_root
 from blocks_settings.keys import HIGHEST_PORT
 
@@ -92,10 +93,14 @@ def deploy(
     given = _pairs(parameters, "--parameter NAME=VALUE")
     imported = _pairs(clusters, "--cluster IDENTIFIER=FOLDER")
     region = region_of_stacks(region, workspace)
-    folder = assembly or synthesize(workspace.root, workspace.assembly, region, app, debug=is_debugging())
+    if assembly is None:
+        app_command(workspace.root, app)  # without one there is nothing to lock
+    synth = functools.partial(
+        synthesize, workspace.root, workspace.assembly, region, app, debug=is_debugging()
+    )
     report = ConsoleReport()
     with LocalDeployment.deploy(
-        folder,
+        assembly or synth,
         workspace.root,
         stacks=stacks,
         parameters=given,

@@ -18,8 +18,9 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 @click.command()
-@click.argument("name", required=False)
-def init(name: str | None) -> None:
+@click.option("--name", "project", metavar="NAME", help="Name of the project (default: that of the folder).")
+@click.argument("folder_name", required=False, metavar="[NAME]")
+def init(project: str | None, folder_name: str | None) -> None:
     """Create a project: app, function, migration and tests.
 
     \b
@@ -28,9 +29,8 @@ def init(name: str | None) -> None:
 
     NAME is the new folder and the name of the project; by default it is the current folder. No file is overwritten.
     """
-    folder = Path.cwd() / name if name else Path.cwd()
-    project = _checked(folder.name)
-    files = {folder / place: content for place, content in _files(project).items()}
+    folder = Path.cwd() / folder_name if folder_name else Path.cwd()
+    files = {folder / place: content for place, content in _files(_checked(project or folder.name)).items()}
     if existing := sorted(console.display_path(file) for file in files if file.exists()):
         raise CommandError(
             f"{', '.join(existing)}: exists already",
@@ -49,7 +49,7 @@ def _checked(name: str) -> str:
         raise CommandError(
             f"{name}: cannot be the name of a project",
             "it is the name of a CloudFormation stack, too: letters, digits, - and _, with a letter first",
-            "pass another name: `blocks init NAME`",
+            "give the project another name than its folder: `blocks init --name NAME`",
         )
     return name
 

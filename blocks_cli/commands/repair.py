@@ -97,7 +97,11 @@ def _list(folder: Path, target_options: TargetOptions, as_json: bool) -> None:
     else:
         with readable(target) as database:
             journal = read_or_empty(database)
-    found = [each for each in migration_statuses(read_names(folder), journal) if each.advice]
+    found = [
+        each
+        for each in migration_statuses(read_names(folder), journal)
+        if each.advice and each.replaced is None
+    ]
     if as_json:
         console.print_json({"migrations": [as_row(each) for each in found]})
         return

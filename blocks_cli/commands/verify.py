@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @options.dialect
 @options.target_options
 @options.to
-@options.exit_code
+@options.exit_code_of_differences
 @as_json
 @click.pass_context
 def verify(

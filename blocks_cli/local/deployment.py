@@ -31,7 +31,7 @@ from blocks_settings import Settings
 from blocks_settings.regions import DEFAULT_REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from blocks_cli.assembly.cloud import Stack
@@ -55,7 +55,7 @@ class LocalDeployment:
     @classmethod
     def deploy(
         cls,
-        assembly: str | Path,
+        assembly: str | Path | Callable[[], Path],
         root: str | Path = ".",
         *,
         stacks: Sequence[str] = (),
@@ -69,8 +69,9 @@ class LocalDeployment:
     ) -> Self:
         """Deploy a synthesized app into `root/.blocks`: the resources that changed since the last deploy.
 
-        `assembly` is the output folder of the synth. `stacks` are the stacks to deploy, together with their
-        dependencies (default: all), `parameters` the values of template parameters, `region` the Region of
+        `assembly` is the output folder of the synth, or the synth itself, which returns it: that runs while the
+        deployment is locked, so no other deploy replaces the folder. `stacks` are the stacks to deploy, together with
+        their dependencies (default: all), `parameters` the values of template parameters, `region` the Region of
         environment-agnostic stacks. `report` gets every step. `skip` names resources that get a placeholder, by path
         or logical id. `clusters` are folders of other local projects, by the identifiers that their clusters are
         imported by. `rollback` says whether the steps of a stack are undone after a failure (default: they are kept).
@@ -81,12 +82,13 @@ class LocalDeployment:
             CommandError: the assembly is invalid, or a step failed. Completed steps are kept, and the next deploy
                 continues from there, unless there is a `rollback`.
         """
-        chosen = CloudAssembly.load(Path(assembly), region).select(stacks)
-        check_parameters(parameters or {}, chosen)
-        left_out = skipped(skip, chosen)
         workspace = Workspace(Path(root).resolve())
         ports = {} if port is None else {Settings.of(workspace.root).database_folder.name: port}
         with workspace.deploying():
+            folder = assembly() if callable(assembly) else Path(assembly)
+            chosen = CloudAssembly.load(folder, region).select(stacks)
+            check_parameters(parameters or {}, chosen)
+            left_out = skipped(skip, chosen)
             account = LocalAccount(workspace, report or Report(), ports)
             deployment = cls(_restore(account, deploying=True))
             try:

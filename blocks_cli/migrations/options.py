@@ -31,6 +31,9 @@ dialect = click.option(
 exit_code = click.option(
     "--exit-code", is_flag=True, help="Exit with 1 if migrations are pending or have drifted."
 )
+exit_code_of_differences = click.option(
+    "--exit-code", is_flag=True, help="Exit with 1 if the two schemas differ."
+)
 to = click.option("--to", type=int, metavar="NUMBER", help="Number of the last migration to include.")
 wait = click.option(
     "--wait",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lambda_migrator.correction import after_failure
 from lambda_migrator.drift import Fault, find_drift
 from lambda_migrator.journal import Entry, State
 
@@ -12,34 +13,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from blocks_cli.json_value import Json
-    from migration_manifest import Manifest
+    from migration_manifest import Manifest, Migration
 
+_FAILED = "failed"
 _IN_DOUBT = "in doubt"
 _STATES = {
     State.APPLIED: "applied",
     State.STARTED: _IN_DOUBT,
-    State.FAILED: "failed",
+    State.FAILED: _FAILED,
     State.PENDING: "pending",
 }
 
-_ADVICE = {
-    "failed": (
-        "a statement of it was refused, or its index could not be built; neither left a change",
-        "run `blocks up`, which shows the cause again; then correct {name}.sql, or the rows that contradict it",
-    ),
-    _IN_DOUBT: (
-        "it was interrupted after a statement was sent",
-        "run `blocks up`, which checks whether the statement took effect",
-    ),
-}
-"""Reason and remedy by state."""
+_CAUSE = "run `blocks up`, which shows the cause again; then "
+_DOUBT = (
+    "it was interrupted after a statement was sent",
+    "run `blocks up`, which checks whether the statement took effect",
+)
+"""Reason and remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class MigrationStatus:
     """Status of one migration: `entry` is its journal row, `fault` a contradiction between file and journal.
 
-    `gone` is whether its file is missing.
+    `gone` is whether its file is missing. `replaced` is the row of a failed file that left no change, if this file has
+    taken its place: it is corrected, or another one with the same number.
     """
 
     version: int
@@ -48,6 +46,7 @@ class MigrationStatus:
     entry: Entry | None = None
     fault: Fault | None = None
     gone: bool = False
+    replaced: Entry | None = None
 
     @property
     def open(self) -> bool:
@@ -64,13 +63,16 @@ class MigrationStatus:
         """Reason and remedy, None if nothing is wrong."""
         if self.fault is not None:
             return self.fault.why, self.fault.remedy
-        if self.entry is None or self.state not in _ADVICE:
+        if self.replaced is not None:
+            failed = f"{self.replaced.name}.sql failed with this number, and left no change"
+            return failed, f"run `blocks up`, which runs {self.name}.sql as it is now"
+        if self.entry is None or self.state not in (_FAILED, _IN_DOUBT):
             return None
-        why, remedy = _ADVICE[self.state]
+        why, remedy = _DOUBT if self.state == _IN_DOUBT else _failure(self.entry)
         if self.gone:
             why += "; its file is missing"
-            remedy = "restore {name}.sql, or remove it from the journal: `blocks repair {name} --pending`"
-        return why, remedy.format(name=self.name)
+            remedy = f"restore {self.name}.sql, or remove it from the journal: `blocks repair {self.name} --pending`"
+        return why, remedy
 
     @property
     def when(self) -> str:
@@ -94,6 +96,11 @@ def migration_statuses(files: Manifest, journal: Iterable[Entry]) -> tuple[Migra
     names = {entry.version: entry.name for entry in entries.values()}
     present = {migration.version: migration.name for migration in files.migrations}
     faults = {fault.version: fault for fault in find_drift(files, entries.values())}
+    replaced = {
+        each.version: entries.pop(each.version)
+        for each in files.migrations
+        if each.version in entries and _replaces(each, entries[each.version])
+    }
     return tuple(
         MigrationStatus(
             version,
@@ -102,9 +109,28 @@ def migration_statuses(files: Manifest, journal: Iterable[Entry]) -> tuple[Migra
             entries.get(version),
             faults.get(version),
             gone=version not in present,
+            replaced=replaced.get(version),
         )
         for version, name in sorted((names | present).items())
     )
+
+
+def _replaces(migration: Migration, entry: Entry) -> bool:
+    """Return whether a file has taken the place of a failed one that left no change."""
+    failed = entry.state is State.FAILED and entry.correctable
+    return failed and (entry.name, entry.checksum) != (migration.name, migration.checksum)
+
+
+def _failure(entry: Entry) -> tuple[str, str]:
+    """Return reason and remedy of a migration that failed."""
+    if entry.correctable:
+        why = "a statement of it was refused, or its index could not be built; neither left a change"
+        return why, f"{_CAUSE}correct {entry.name}.sql, or the rows that contradict it"
+    if entry.statement:
+        why = f"a statement of it was refused; those before it are done: {entry.statement}"
+    else:
+        why = f"a run of its batch was refused; the runs before it changed {entry.rows:,} rows"
+    return why, _CAUSE + after_failure(entry.name, entry.statement, entry.rows)
 
 
 def status_lines(found: Sequence[MigrationStatus]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dsql_dialect.json_tree import walk
-from dsql_dialect.migrations import extensions, psql, remedies, roles, rules
+from dsql_dialect.migrations import extensions, own_tables, psql, remedies, roles, rules
 from dsql_dialect.migrations.directives import down_sections, read_directives
 from dsql_dialect.migrations.errors import MigrationFinding, in_one_line
 from dsql_dialect.migrations.primary_keys import PrimaryKeys
@@ -162,6 +162,8 @@ def _copies(statement: Statement) -> bool:
 def _misplaced(file: ReadFile, statement: Statement) -> Iterator[MigrationFinding]:
     """Yield the faults of statements that the migrator does not run."""
     at = statement.position
+    if (table := own_tables.changed(statement)) is not None:
+        yield _fault(file, at, rules.MIGRATOR_TABLE, name=table)
     if statement.node == "Index" and not statement.is_unreadable:
         _, root = tree_of(statement)
         if "idxname" not in root:

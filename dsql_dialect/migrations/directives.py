@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from dsql_dialect.comments import line_comments
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from dsql_dialect.statement import Script, Statement
 
 _DIRECTIVE = re.compile(r"\s*blocks\s*:(?P<word>.*)", re.IGNORECASE)
+_ALIKE = re.compile(r"\W*(?P<mark>b\w+)\W+(?P<word>\w+)\W*", re.IGNORECASE)
+_MARK = "blocks"
+_CLOSE = 0.8
+"""Similarity of a misspelt word: a letter is missing, or two are in the wrong order."""
 _SECTION = re.compile(
     r"[\W_]*(?:goose|micrate|migrate|rambler|dbmate|shmig)\W+(?P<of_tool>downs?|undo|ups?)\b.*"
     r"|\W*@(?P<at>undo)\b.*"
@@ -36,15 +41,21 @@ follows `--rollback` of Liquibase is a comment itself.
 
 @dataclass(frozen=True, slots=True)
 class Directive:
-    """A `-- blocks: <word>` comment, and the statement below it (None: none follows)."""
+    """A `-- blocks: <word>` comment, and the statement below it (None: none follows).
+
+    `alike` is another comment that is taken for this directive, misspelt.
+    """
 
     word: str
     position: Position
     statement: Statement | None
+    alike: str | None = None
 
     @property
     def misuse(self) -> str | None:
         """The reason for which the directive cannot be followed, or None."""
+        if self.alike is not None:
+            return f"`{self.alike}` is no directive, and would have no effect; it is written `-- blocks: {self.word}`"
         directive = next((each for each in StatementDirective if each.value == self.word), None)
         if directive is None:
             known = ", ".join(f"`{each.value}`" for each in StatementDirective)
@@ -94,6 +105,17 @@ def read_directives(text: str, script: Script) -> Iterator[Directive]:
         match = _DIRECTIVE.fullmatch(comment)
         if match is not None:
             yield Directive(match["word"].strip(), source.at(at), statement)
+        elif (word := _meant(comment)) is not None:
+            yield Directive(word, source.at(at), statement, alike=f"--{comment.rstrip()}")
+
+
+def _meant(comment: str) -> str | None:
+    """Return the word of the directive that a comment of two words is like, or None."""
+    found = _ALIKE.fullmatch(comment)
+    if found is None or not get_close_matches(found["mark"].lower(), [_MARK], cutoff=_CLOSE):
+        return None
+    words = [each.value for each in StatementDirective]
+    return next(iter(get_close_matches(found["word"].lower(), words, cutoff=_CLOSE)), None)
 
 
 @dataclass(frozen=True, slots=True)

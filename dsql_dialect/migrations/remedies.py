@@ -22,7 +22,8 @@ _LONGEST_BIGINT = 19
 def index_name(statement: Statement) -> dict[str, str]:
     """Return `unique`, `table` and `name`, as PostgreSQL would choose it, of a CREATE INDEX without a name."""
     _, root = tree_of(statement)
-    keys = [_key(each["IndexElem"]) for each in root["indexParams"]]
+    columns = [*root["indexParams"], *root.get("indexIncludingParams", ())]
+    keys = [_key(each["IndexElem"]) for each in columns]
     table: str = root["relation"]["relname"]
     schema = root["relation"].get("schemaname")
     return {

@@ -297,6 +297,14 @@ ENDLESS_BATCH = _rule(
     refused="-- blocks: batch\nUPDATE a SET id = 1",
     accepted="-- blocks: batch\nUPDATE a SET id = 1 WHERE id IN (SELECT id FROM a WHERE id <> 1 LIMIT 1000)",
 )
+MIGRATOR_TABLE = _rule(
+    "migrator-table",
+    "Change of a table of the migrator",
+    "Delete the statement; give a table of the app another name, and correct the journal with `blocks repair`.",
+    "`{name}` is a table of the migrator: after a change it would repeat or refuse migrations",
+    refused="DELETE FROM _migrations",
+    accepted="INSERT INTO a SELECT version FROM _migrations",
+)
 DIRECTIVE = _rule(
     "directive",
     "Directive `-- blocks:` that cannot be followed",
@@ -341,6 +349,7 @@ RULES = (
         UNKNOWN_ROLE,
         DROP_PRIMARY_KEY,
         MISSING_OBJECT,
+        MIGRATOR_TABLE,
         ENDLESS_BATCH,
         DIRECTIVE,
     ),

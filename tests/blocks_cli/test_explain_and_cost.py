@@ -23,7 +23,7 @@ TABLE = (
     "ANALYZE accounts",
 )
 QUERY = "SELECT balance FROM accounts WHERE owner = 'owner 7'"
-INDEX = "CREATE INDEX ASYNC ON public.accounts (owner) INCLUDE (balance)"
+INDEX = "CREATE INDEX ASYNC accounts_owner_balance_idx ON public.accounts (owner) INCLUDE (balance)"
 
 
 def test_the_tree_names_the_index(project: Project) -> None:

@@ -71,6 +71,27 @@ def test_a_name_that_no_stack_can_have(tmp_path: Path, capfd: pytest.CaptureFixt
     assert not _files(tmp_path)
 
 
+@pytest.mark.parametrize("folder", ["Praxis Müller", "2026", "店"])
+def test_a_folder_whose_name_no_stack_can_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], folder: str
+) -> None:
+    """The remedy of the error initializes this folder, and makes no other one."""
+    (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / folder)
+    code, _, err = init(capfd)
+    assert (code, f"{folder}: cannot be the name of a project" in err) == (ExitCode.USAGE, True)
+    assert "  do:  give the project another name than its folder: `blocks init --name NAME`" in err
+    assert init(capfd, "--name", "ü")[0] == ExitCode.USAGE
+    assert init(capfd, "--name", "praxis")[0] == ExitCode.OK
+    assert _files(tmp_path / folder) == FILES
+    assert 'Praxis(app, "Praxis")' in Path("app.py").read_text()
+
+
+def test_a_new_folder_with_another_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert init(capfd, "Praxis Müller", "--name", "praxis")[0] == ExitCode.OK
+    assert _files(tmp_path / "Praxis Müller") == FILES
+
+
 def test_the_commands_in_its_texts_exist(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     init(capfd, "shop")
     words = (tmp_path / "shop/README.md").read_text().split("`blocks ")[1:]

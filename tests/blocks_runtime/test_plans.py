@@ -86,7 +86,8 @@ def test_the_index_for_a_plan_of_a_cluster() -> None:
     found = advised(plan(ON_A_CLUSTER["index scan"].splitlines()), FACTS)
     index = found.warnings[0].index
     assert index is not None
-    assert index.startswith("CREATE INDEX ASYNC ON public.trips (driver, fare) INCLUDE (")
+    assert index.startswith("CREATE INDEX ASYNC trips_driver_fare_")
+    assert "_idx ON public.trips (driver, fare) INCLUDE (" in index
 
 
 def test_the_estimate_in_dpu_is_read() -> None:
@@ -128,13 +129,29 @@ FOUR_COLUMNS = (
     "AND created <= now() AND created > now() - interval '1 year'"
 )
 QUERIES = {
-    FOUR_COLUMNS: "(kind, region, status, tier, created) INCLUDE (note)",
-    "SELECT id, balance FROM accounts WHERE balance > 4990 ORDER BY balance LIMIT 5": "(balance) INCLUDE (id)",
-    'SELECT note FROM accounts WHERE "Odd ""name" = 7': '("Odd ""name") INCLUDE (note)',
-    "SELECT a.note FROM accounts AS a WHERE a.note = 'it''s AND (so' AND a.balance = 3": "(note, balance)",
-    "SELECT count(*) FROM accounts WHERE status = 'none' AND lower(note) = 'x'": "(status) INCLUDE (note)",
+    FOUR_COLUMNS: (
+        "accounts_kind_region_status_tier_created_note_idx",
+        "(kind, region, status, tier, created) INCLUDE (note)",
+    ),
+    "SELECT id, balance FROM accounts WHERE balance > 4990 ORDER BY balance LIMIT 5": (
+        "accounts_balance_id_idx",
+        "(balance) INCLUDE (id)",
+    ),
+    'SELECT note FROM accounts WHERE "Odd ""name" = 7': (
+        '"accounts_Odd ""name_note_idx"',
+        '("Odd ""name") INCLUDE (note)',
+    ),
+    "SELECT a.note FROM accounts AS a WHERE a.note = 'it''s AND (so' AND a.balance = 3": (
+        "accounts_note_balance_idx",
+        "(note, balance)",
+    ),
+    "SELECT count(*) FROM accounts WHERE status = 'none' AND lower(note) = 'x'": (
+        "accounts_status_note_idx",
+        "(status) INCLUDE (note)",
+    ),
     "SELECT a.note FROM accounts a JOIN accounts b ON b.id = a.id WHERE a.tier = 'tier_3' AND a.balance < 300": (
-        "(tier, balance) INCLUDE (id, note)"
+        "accounts_tier_balance_id_note_idx",
+        "(tier, balance) INCLUDE (id, note)",
     ),
 }
 
@@ -147,18 +164,13 @@ def test_the_index_helps_and_dsql_accepts_it(
     (warning,) = [each for each in before.warnings if each.index and "CREATE" in each.index]
     assert warning.kind == "full scan"
     index = str(warning.index)
-    assert index == f"CREATE INDEX ASYNC ON public.accounts {QUERIES[query]}"
+    name, columns = QUERIES[query]
+    assert index == f"CREATE INDEX ASYNC {name} ON public.accounts {columns}"
     assert not parse(index, profile("2026-09")).findings
     with psycopg.connect(dsql_cluster.dsn(), autocommit=True) as connection:
         (job,) = connection.execute(index).fetchone() or ()
         connection.execute(f"CALL sys.wait_for_job('{job}')")
         connection.execute("ANALYZE accounts")
-        (name,) = (
-            connection.execute(
-                "SELECT max(quote_ident(relname)) FROM pg_class WHERE relname LIKE 'accounts_%idx%'"
-            ).fetchone()
-            or ()
-        )
         after = bank.explain(Sql((query,)), analyze=True)
         connection.execute(f"DROP INDEX {name}")
     assert max(each.rows_read or 0 for each in scans(after) if each.index) * 5 <= 5000
@@ -178,11 +190,24 @@ def test_no_index_would_help(bank: DistributedDatabase, query: str) -> None:
     assert [(each.kind, each.index) for each in found.warnings] == [("full scan", None)]
 
 
+def test_a_long_name_of_an_index_is_cut() -> None:
+    """PostgreSQL would cut it, and the migrator would not find the index by its name."""
+    long = "ü" * 30
+    text = ON_A_CLUSTER["index scan"].replace("trips.fare", f'trips."{long}"')
+    found = advised(plan(text.splitlines()), [*FACTS, ("public.trips", "column", long, "numeric")])
+    index = f'CREATE INDEX ASYNC "trips_driver_{"ü" * 23}_idx" ON public.trips (driver, "{long}")'
+    assert str(found.warnings[0].index).startswith(index)
+
+
 SMALL = {
     "SELECT * FROM small WHERE code = 'a'": "exists with the key (code), but is not used; the table is small",
     "SELECT * FROM small WHERE id = 1": "exists with the key (id), but is not used; the table is small",
-    "SELECT * FROM small WHERE note = 'a'": "CREATE INDEX ASYNC ON public.small (note) INCLUDE (id, code)",
-    "SELECT * FROM small WHERE code = 'a' AND note = 'a'": "CREATE INDEX ASYNC ON public.small (code, note)",
+    "SELECT * FROM small WHERE note = 'a'": (
+        "CREATE INDEX ASYNC small_note_id_code_idx ON public.small (note) INCLUDE (id, code)"
+    ),
+    "SELECT * FROM small WHERE code = 'a' AND note = 'a'": (
+        "CREATE INDEX ASYNC small_code_note_id_idx ON public.small (code, note)"
+    ),
 }
 
 
@@ -221,7 +246,9 @@ def test_the_tree(bank: DistributedDatabase) -> None:
     assert "└─ Full Scan on accounts a   rows: estimated 9, read 5,000, returned 1,000" in tree
     assert "filter: ((a.status)::text = 'closed'::text)" in tree
     assert "warning: full scan: all 5,000 rows of accounts are read to return 1,000" in tree
-    assert "  index: CREATE INDEX ASYNC ON public.accounts (status) INCLUDE (id)" in tree
+    assert (
+        "  index: CREATE INDEX ASYNC accounts_status_id_idx ON public.accounts (status) INCLUDE (id)" in tree
+    )
 
 
 def test_versions_of_rolled_back_transactions_are_not_rows_read() -> None:

@@ -420,6 +420,39 @@ def test_misused_directive(tmp_path: Path, sql: str, why: str) -> None:
     assert fault.why.startswith(why)
 
 
+ALIKE = (
+    *("-- block: batch", "--block:batch", "-- bloks: batch", "-- Blcoks: batch", "--- blocks: batch"),
+    *("-- blocks; batch", "-- blocks batch", "-- @blocks: batch", "-- blocks = batch", "-- block: bacth"),
+)
+NO_DIRECTIVES = (
+    *(
+        "-- in blocks",
+        "-- blocks of a batch",
+        "-- batch",
+        "-- a batch",
+        "-- next batch",
+        "-- blocks are locked",
+    ),
+    *("-- batch: accounts", "-- one block: the batch of May", "-- locks: batch", "-- block: accounts"),
+)
+
+
+@pytest.mark.parametrize("comment", ALIKE)
+def test_a_misspelt_directive_is_reported(tmp_path: Path, comment: str) -> None:
+    (fault,) = faults(tmp_path, {"1_a.sql": f"{comment}\nDELETE FROM a WHERE b = 1"})
+    assert (fault.rule.id, fault.line, fault.column) == ("directive", 1, 1)
+    assert (
+        fault.why
+        == f"`{comment}` is no directive, and would have no effect; it is written `-- blocks: batch`"
+    )
+
+
+@pytest.mark.parametrize("comment", NO_DIRECTIVES)
+def test_another_comment_is_no_directive(tmp_path: Path, comment: str) -> None:
+    (migration,) = compiled(tmp_path, {"1_a.sql": f"{comment}\nDELETE FROM a"}).migrations
+    assert migration.statements[0].directive is None
+
+
 def test_errors_survive_pickling(tmp_path: Path) -> None:
     errors = MigrationErrors([MigrationFinding(tmp_path, 1, 1, rules.EMPTY, "why", "fix", "")])
     assert str(pickle.loads(pickle.dumps(errors))) == str(errors)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 UNNAMED = {
     "CREATE INDEX ASYNC ON t (c)": "CREATE INDEX ASYNC t_c_idx ON t",
+    "CREATE INDEX ASYNC ON t (c) INCLUDE (d)": "CREATE INDEX ASYNC t_c_d_idx ON t",
     "CREATE INDEX ASYNC ON app.t (a, lower(b), (c + 1))": "CREATE INDEX ASYNC t_a_lower_expr_idx ON app.t",
     'CREATE UNIQUE INDEX ASYNC ON "T" (c)': 'CREATE UNIQUE INDEX ASYNC "T_c_idx" ON "T"',
     'CREATE INDEX ASYNC ON "order" ("user")': 'CREATE INDEX ASYNC order_user_idx ON "order"',

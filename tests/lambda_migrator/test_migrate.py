@@ -110,8 +110,22 @@ def test_a_refused_batch_says_that_the_runs_before_it_stay(deployment: Deploymen
         deployment.migrate()
     assert deployment.rows("SELECT n FROM t") == [(2,)]
     assert refused.value.remedy == (
-        "correct the file and migrate again; this run had no effect, and every run before it stays committed"
+        "correct the rows that contradict it and migrate again; if the file is wrong, correct it, run `blocks repair "
+        "003_more --pending`, by which the batch is repeated for the other rows, and migrate again; this run had no "
+        "effect, and every run before it stays committed"
     )
+
+
+def test_a_refused_statement_says_which_others_are_undone(deployment: Deployment) -> None:
+    rows = "INSERT INTO t VALUES (1, 1);\n\nINSERT INTO t VALUES (2, 1);\nINSERT INTO t VALUES (1, 1);"
+    deployment.write({"001_t": "CREATE TABLE t (id int PRIMARY KEY, n int);", "002_rows": rows})
+    with pytest.raises(MigrationFailedError, match=r"002_rows\.sql:4:1") as refused:
+        deployment.migrate()
+    assert refused.value.remedy == (
+        "correct the file and migrate again; nothing of its transaction took effect, which has 3 statements from "
+        "002_rows.sql:1:1 on"
+    )
+    assert deployment.rows("SELECT count(*) FROM t") == [(0,)]
 
 
 def test_a_unique_index_over_duplicates_is_dropped(deployment: Deployment) -> None:

@@ -25,8 +25,17 @@ def migration(version: int, *kinds: str, checksum: str = "same") -> Migration:
     return Migration(version, f"{version:03}_m", checksum, statements)
 
 
-def entry(version: int, state: State, done: int = 0, checksum: str = "same", job: str | None = None) -> Entry:
-    return Entry(version, f"{version:03}_m", checksum, done, state, job)
+def entry(
+    version: int,
+    state: State,
+    done: int = 0,
+    checksum: str = "same",
+    job: str | None = None,
+    *,
+    name: str = "m",
+    rows: int = 0,
+) -> Entry:
+    return Entry(version, f"{version:03}_{name}", checksum, done, state, job, rows=rows)
 
 
 def applied(version: int, done: int = 1) -> Entry:
@@ -83,10 +92,36 @@ def test_rolled_back_deploy_leaves_the_database_ahead() -> None:
     assert (todo.steps, todo.ahead) == ((), ("002_m", "003_m"))
 
 
+def test_a_failed_batch_that_changed_rows_leaves_the_database_ahead() -> None:
+    changed, unchanged = entry(2, State.FAILED, rows=2), entry(3, State.FAILED)
+    assert plan(Manifest("portable", (ONE,)), [applied(1), changed, unchanged]).ahead == ("002_m",)
+
+
 DRIFT: dict[str, tuple[list[Entry], str, str]] = {
     "changed after applying": ([entry(1, State.APPLIED, 1, "old")], "was old", "new migration"),
     "changed while open": ([entry(1, State.STARTED, 0, "old")], "is now same", "blocks repair 001_m"),
     "changed after a half": ([applied(1), entry(2, State.FAILED, 2, "old")], "now", "put 002_m.sql back"),
+    "changed after a half, and the file is wrong": (
+        [applied(1), entry(2, State.FAILED, 2, "old")],
+        "now",
+        "leave only the first 2 statements, which are done, in 002_m.sql, write the others, corrected, into a new file "
+        "with a higher number, run `blocks repair 002_m --applied`, and migrate again",
+    ),
+    "changed after runs of a batch": (
+        [applied(1), applied(2, 4), entry(3, State.FAILED, 0, "old", rows=2)],
+        "now",
+        "if the file is wrong, correct it, run `blocks repair 003_m --pending`",
+    ),
+    "another one was applied": (
+        [applied(1), entry(2, State.APPLIED, 1, "old", name="ana")],
+        "the checksum of 002_ana.sql was old",
+        "give 002_m.sql a number above 3, and put 002_ana.sql back",
+    ),
+    "another one changed rows": (
+        [applied(1), applied(2, 4), entry(3, State.FAILED, 0, "old", name="fill", rows=2)],
+        "the checksum of 003_fill.sql was old",
+        "delete it from the journal with `blocks repair 003_fill --pending`",
+    ),
     "new below applied": ([applied(1), applied(3)], "before it in a new database", "number above 3"),
     "new below applied, failed before": (
         [applied(1), entry(2, State.FAILED), applied(3)], "before it in a new database", "number above 3"

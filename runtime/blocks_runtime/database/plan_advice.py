@@ -35,6 +35,10 @@ MOST_WANTED = 0.5
 FEW = 100
 """Rows that are read in one request whatever the plan; reading fewer saves nothing."""
 
+LONGEST_NAME = 63
+"""Bytes of a name."""
+
+_SUFFIX = "_idx"
 _NAME = r'(?:"(?:[^"]|"")+"|[a-z_][\w$]*)'
 _COMPARISON = re.compile(
     rf"\(*(?:{_NAME}\.)?(?P<column>{_NAME})\)*(?:::[\w ]+(?:\(\d+(?:,\d+)?\))?)?\)* "
@@ -144,7 +148,15 @@ def _index(scan: Scan, facts: TableFacts) -> str | None:
         old = f"the table is small, or its statistics are old: ANALYZE {scan.table}"
         return f"exists with the key ({names}), but is not used; {old}"
     include = f" INCLUDE ({', '.join(map(_plain, included))})" if included else ""
-    return f"CREATE INDEX ASYNC ON {scan.table} ({names}){include}"
+    return (
+        f"CREATE INDEX ASYNC {_index_name(scan.table, [*key, *included])} ON {scan.table} ({names}){include}"
+    )
+
+
+def _index_name(table: str, columns: list[str]) -> str:
+    """Return the name that PostgreSQL would choose for an index, because a migration needs one."""
+    name = "_".join([_unquoted(re.findall(_NAME, table)[-1]), *columns])
+    return _plain(name.encode()[: LONGEST_NAME - len(_SUFFIX)].decode(errors="ignore") + _SUFFIX)
 
 
 def _compared(scan: Scan, facts: TableFacts) -> tuple[list[str], list[str]]:

@@ -15,7 +15,8 @@ import pytest
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.main import COMMANDS
 from lambda_migrator.ledger import State
-from lambda_migrator.tables import CREATE, LEDGER
+from lambda_migrator.tables import CREATE
+from migration_manifest import LEDGER
 from tests.support import transcript
 
 if TYPE_CHECKING:

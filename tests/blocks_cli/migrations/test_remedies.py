@@ -151,6 +151,7 @@ REMEDIED: dict[str, list[str]] = {
         "CREATE FUNCTION uuidv7() RETURNS uuid LANGUAGE sql AS 'SELECT gen_random_uuid()'",
         "CREATE TABLE r33 (id uuid DEFAULT uuidv7())",
     ],
+    "migrator-table": ["CREATE TABLE app_migrations (version int)"],
     "unknown-role": ["CREATE ROLE owning WITH LOGIN"],
     "drop-primary-key": ["CREATE TABLE r34 (n int PRIMARY KEY)", "INSERT INTO r34 SELECT id FROM parent"],
     "endless-batch": [

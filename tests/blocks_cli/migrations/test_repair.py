@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -209,3 +210,141 @@ def test_a_statement_with_an_invisible_effect_stops_the_next_run(
     assert project.blocks("up", "--dialect", "2026-09").code == ExitCode.OK
     assert project.journal() == [("001_restart", 1, "applied")]
     assert project.rows("SELECT nextval('numbers')") == [(5000,)]
+
+
+PARTLY = (
+    "INSERT INTO accounts VALUES (11, 'new', 100);\n"
+    "-- blocks: batch\n"
+    "UPDATE accounts SET balance = 105 WHERE id IN (SELECT id FROM accounts WHERE balance = 100 LIMIT 4);\n"
+)
+REFUSED = "INSERT INTO accounts VALUES (12, 'next', 100);\nINSERT INTO accounts VALUES (1, 'twice', 100);\n"
+
+
+def test_a_partly_completed_file_is_cut_down_and_continued_in_another_one(applied: Project) -> None:
+    """The way that the error, the drift error and `blocks status` give repeats no statement."""
+    way = (
+        "if the file is wrong, leave only the first 2 statements, which are done, in 004_fill.sql, write the others, "
+        "corrected, into a new file with a higher number, run `blocks repair 004_fill --applied`, and migrate again"
+    )
+    applied.write({"004_fill": PARTLY + REFUSED})
+    up = applied.blocks("up")
+    assert (up.code, "004_fill.sql:5:1: DSQL refused the statement" in up.err) == (
+        ExitCode.MIGRATION_FAILED,
+        True,
+    )
+    assert f"{way}; nothing of its transaction took effect, which has 2 statements" in up.err
+    assert applied.journal()[-1] == ("004_fill", 2, "failed")
+    status = applied.blocks("status").out
+    assert "those before it are done: 2" in status
+    assert way in status
+
+    corrected = (
+        "INSERT INTO accounts VALUES (12, 'next', 100);\nINSERT INTO accounts VALUES (13, 'once', 100);\n"
+    )
+    applied.write({"004_fill": PARTLY + corrected})
+    changed = applied.blocks("up")
+    assert (changed.code, way in changed.err) == (ExitCode.USAGE, True)
+
+    applied.write({"004_fill": PARTLY, "005_rest": corrected})
+    assert applied.blocks("repair", "004_fill", "--applied").code == ExitCode.OK
+    assert applied.blocks("up").err.splitlines()[-1] == "applied 1 migration; the newest is 005_rest"
+    assert applied.rows("SELECT balance, count(*) FROM accounts GROUP BY 1 ORDER BY 1") == [
+        (100, 2),
+        (105, 11),
+    ]
+    assert applied.blocks("status", "--exit-code").code == ExitCode.OK
+    (row,) = applied.rows("SELECT statement, rows_changed FROM _migrations WHERE version = 4")
+    assert row == (2, 12)
+
+
+def test_a_partly_completed_file_is_continued_once_the_rows_are_corrected(applied: Project) -> None:
+    applied.write({"004_fill": PARTLY + REFUSED})
+    assert "correct the rows that contradict it and migrate again" in applied.blocks("up").err
+    applied.run("DELETE FROM accounts WHERE id = 1")
+    assert applied.blocks("up").err.splitlines()[-1] == "applied 1 migration; the newest is 004_fill"
+    assert applied.rows("SELECT count(*) FROM accounts") == [(12,)]
+
+
+BATCH = (
+    "-- blocks: batch\nUPDATE accounts SET balance = {} "
+    "WHERE id IN (SELECT id FROM accounts WHERE balance = 100 ORDER BY id LIMIT 4);\n"
+)
+
+
+def test_a_failed_batch_keeps_its_number_because_it_has_changed_rows(applied: Project) -> None:
+    """Another file with its number is drift, and the batch itself continues after `--pending`."""
+    applied.write({"004_fill": BATCH.format("100 / (10 - id) + 101")})
+    up = applied.blocks("up")
+    assert "division by zero" in up.err
+    way = "if the file is wrong, correct it, run `blocks repair 004_fill --pending`"
+    assert way in up.err
+    assert applied.rows("SELECT statement, state, rows_changed FROM _migrations WHERE version = 4") == [
+        (0, "failed", 8)
+    ]
+    status = applied.blocks("status").out
+    assert "a run of its batch was refused; the runs before it changed 8 rows" in status
+    assert way in status
+    assert "4 are applied or begun, the newest is 004_fill" in applied.blocks("baseline").err
+
+    (applied.migrations / "004_fill.sql").unlink()
+    applied.write({"004_other": "INSERT INTO accounts VALUES (11, 'new', 7);"})
+    other = applied.blocks("up")
+    assert other.code == ExitCode.USAGE
+    assert "error: 004_other.sql has the number of 004_fill, which has failed" in other.err
+    assert "give 004_other.sql a number above 4, and put 004_fill.sql back" in other.err
+
+    (applied.migrations / "004_other.sql").rename(applied.migrations / "005_other.sql")
+    applied.write({"004_fill": BATCH.format(200)})
+    changed = applied.blocks("up")
+    assert (changed.code, way in changed.err) == (ExitCode.USAGE, True)
+    assert applied.blocks("repair", "004_fill", "--pending").code == ExitCode.OK
+    assert applied.blocks("up").err.splitlines()[-1] == "applied 2 migrations; the newest is 005_other"
+    assert applied.rows("SELECT count(*) FROM accounts WHERE balance = 200") == [(2,)]
+    assert applied.rows("SELECT rows_changed FROM _migrations WHERE version > 3 ORDER BY version") == [
+        (2,),
+        (1,),
+    ]
+
+
+def test_a_failed_batch_is_given_up_by_deleting_its_row(applied: Project) -> None:
+    applied.write({"004_fill": BATCH.format("100 / (10 - id) + 101")})
+    assert applied.blocks("up").code == ExitCode.MIGRATION_FAILED
+    (applied.migrations / "004_fill.sql").unlink()
+    applied.write({"004_other": "INSERT INTO accounts VALUES (11, 'new', 7);"})
+    assert "delete it from the journal with `blocks repair 004_fill --pending`" in applied.blocks("up").err
+    assert applied.blocks("repair", "004_fill", "--pending").code == ExitCode.OK
+    assert applied.blocks("up").code == ExitCode.OK
+    assert applied.journal()[-1] == ("004_other", 1, "applied")
+
+
+def test_two_branches_with_the_same_number(applied: Project) -> None:
+    """One of them was applied, and the folder has the other one."""
+    (applied.migrations / "002_rows.sql").unlink()
+    applied.write({"002_bob": "INSERT INTO accounts VALUES (11, 'Bob', 7);"})
+    up = applied.blocks("up")
+    assert up.code == ExitCode.USAGE
+    assert "error: 002_bob.sql has the number of 002_rows, which was applied" in up.err
+    assert "give 002_bob.sql a number above 3, and put 002_rows.sql back" in up.err
+    assert "put 002_bob.sql back" not in up.err
+    applied.write({"002_rows": BANK["002_rows"]})
+    (applied.migrations / "002_bob.sql").rename(applied.migrations / "004_bob.sql")
+    assert applied.blocks("up").err.splitlines()[-1] == "applied 1 migration; the newest is 004_bob"
+
+
+def test_the_status_names_a_failed_file_that_another_one_has_replaced(applied: Project) -> None:
+    applied.write({"004_bad": "INSERT INTO nowhere VALUES (1);"})
+    assert applied.blocks("up").code == ExitCode.MIGRATION_FAILED
+    (applied.migrations / "004_bad.sql").unlink()
+    applied.write({"004_many": "INSERT INTO accounts VALUES (11, 'new', 7);"})
+    status = applied.blocks("status")
+    assert "[ ] 004_many      pending\n      why: 004_bad.sql failed with this number" in status.out
+    assert status.err.splitlines()[-1] == "3 applied, 1 pending"
+    (found,) = json.loads(applied.blocks("status", "--json").out)["migrations"][3:]
+    assert (found["name"], found["state"], found["by"], found["checksum"]) == (
+        "004_many",
+        "pending",
+        None,
+        None,
+    )
+    assert "nothing to repair" in applied.blocks("repair").err
+    assert applied.blocks("up").code == ExitCode.OK
