@@ -71,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             parameters = json.loads(body or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             self._answer(400, ApiError("SerializationException", "The body is not JSON").body)
             return
         try:

@@ -418,6 +418,32 @@ def test_transactions_never_meet(api: Any, dynamo: LocalDynamo) -> None:
     assert stored(api, "a") == 80
 
 
+@divergence("tables-unread")
+@divergence("ttl-at-once")
+def test_a_table_is_created_and_changed_more_freely(dynamo: LocalDynamo, api: Any) -> None:
+    api.create_table(
+        TableName="u",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+    )
+    for attribute in ("ttl", "ttl", "other"):
+        setting = {"Enabled": True, "AttributeName": attribute}
+        api.update_time_to_live(TableName="u", TimeToLiveSpecification=setting)
+    api.delete_table(TableName="u")
+
+
+@divergence("rarely-refused")
+def test_what_sources_do_not_agree_on_is_accepted(api: Any) -> None:
+    api.update_item(
+        TableName="t",
+        Key=item("a"),
+        UpdateExpression="SET n = if_not_exists(m, if_not_exists(n, :one))",
+        ConditionExpression="attribute_type(:one, :kind)",
+        ExpressionAttributeValues={":one": {"N": "1"}, ":kind": {"S": "N"}},
+    )
+    api.update_item(TableName="t", Key=item("a"), UpdateExpression="SET n = if_not_exists(n, n)")
+
+
 @divergence("no-capacity")
 def test_capacity_is_not_counted(api: Any) -> None:
     answer = api.put_item(TableName="t", Item=item("a", n=0), ReturnConsumedCapacity="TOTAL")
