@@ -113,6 +113,15 @@ def test_half_of_a_batch_comes_back(dynamo: LocalDynamo, api: Any) -> None:
     assert (len(answer["Responses"]["t"]), len(answer["UnprocessedKeys"]["t"]["Keys"])) == (1, 1)
 
 
+def test_a_batch_of_one_comes_back_whole(dynamo: LocalDynamo, api: Any) -> None:
+    wanted = {"t": [{"PutRequest": {"Item": item("a", n=1)}}]}
+    dynamo.inject("unprocessed", times=2)
+    assert api.batch_write_item(RequestItems=wanted)["UnprocessedItems"] == wanted
+    keys = {"t": {"Keys": [item("a")]}}
+    answer = api.batch_get_item(RequestItems=keys)
+    assert (answer["Responses"], answer["UnprocessedKeys"]) == ({}, keys)
+
+
 @divergence("reads-never-stale")
 def test_a_stale_read_sees_the_state_before(dynamo: LocalDynamo, api: Any) -> None:
     for number in (1, 2):
