@@ -137,11 +137,11 @@ class Watch:
             other.backend.drain()
             since = self._blocked_since.setdefault(pid, time.monotonic())
             if _can_preempt(other) and time.monotonic() - since > _PATIENCE:
-                _restart(other)
+                _cancel_and_run_again(other)
             return
         try:
             if held.session.transaction is not None and held.session.transaction.suspended is not None:
-                self._restart(pid)
+                self._run_again_if_still_waiting(pid)
             await suspend(held)
         except ConnectionLost:
             pass  # PostgreSQL rolls back the transaction of a lost connection
@@ -159,10 +159,10 @@ class Watch:
         idle, grace = (_IDLE_FOR_DOOMED, _GRACE_FOR_DOOMED) if is_doomed else (_IDLE, _GRACE)
         return grace if other.idle_for(now) < idle else 0.0
 
-    def _restart(self, pid: int) -> None:
+    def _run_again_if_still_waiting(self, pid: int) -> None:
         """Cancel the watched statement if it waited for the same suspended transaction at the last question, too."""
         if pid in self._suspended and not self.is_over():
-            _restart(self._session)
+            _cancel_and_run_again(self._session)
         self._suspended.add(pid)
 
 
@@ -171,7 +171,7 @@ def _can_preempt(other: EngineSession) -> bool:
     return other.interruptible and other.cancelling is None and other.preemptions < _MOST_PREEMPTIONS
 
 
-def _restart(session: EngineSession) -> None:
+def _cancel_and_run_again(session: EngineSession) -> None:
     """Cancel the running statement of a session, which then runs it again."""
     if session.cancelling is None:
         session.preemptions += 1
@@ -195,7 +195,7 @@ async def let_waiters_first(held: HeldSession) -> None:
         session = services.sessions.get(int(str(waiter)))
         if session is not None and session.stop_watch is not None:
             waiting.append((session.backend.lock, session.backend.lock.releases))
-            _restart(session)
+            _cancel_and_run_again(session)
     until = time.monotonic() + _PATIENCE
     while any(lock.releases == releases for lock, releases in waiting) and time.monotonic() < until:
         await asyncio.sleep(_TICK)
