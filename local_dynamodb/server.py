@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         except Dropped:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             fault = ApiError("SerializationException", f"The request is not valid: {error!r}")
             self._answer(400, fault.body)
 

@@ -199,6 +199,8 @@ CASES: dict[str, Case] = {
     "301 operators": put(
         " OR ".join(["n<s"] * 151), "The expression contains too many operators; operator count: 301"
     ),
+    "150 conditions within each other": put("n<s " + "OR (n<s " * 149 + ")" * 149),
+    "an open function": put("contains(" * 400, "this way in an expression; function: contains"),
     "1000 NOT": put("NOT " * 1000 + "n<s", "too many operators"),
     "32 levels": put("m" + ".x" * 31 + " = :one"),
     "33 levels": put(
@@ -378,6 +380,9 @@ CASES: dict[str, Case] = {
     "a default for a value": update(
         "SET n = if_not_exists(:one, :one)", "requires a document path; operator or function: if_not_exists"
     ),
+    "238 defaults within each other": replace(
+        update("SET n = " + "if_not_exists(a," * 238 + ":one" + ")" * 238), without_moto=True
+    ),
     "size in an update": update(
         "SET n = size(s)", "The function is not allowed in an update expression; function: size"
     ),
@@ -520,6 +525,7 @@ def refusal(client: Any, case: Case) -> tuple[str, str]:
         ValueError,
         AssertionError,
         IndexError,
+        RecursionError,
     ) as crash:  # moto's own
         return type(crash).__name__, str(crash)
     return "", ""
