@@ -10,6 +10,7 @@ from blocks_cli.local.checks import check_regions
 from blocks_cli.local.state import StateFolder
 from blocks_settings import REGIONS, Settings, Source
 from blocks_settings.regions import DEFAULT_REGION, check_region
+from blocks_settings.value import WRITTEN
 
 if TYPE_CHECKING:
     from blocks_cli.workspace import Workspace
@@ -31,7 +32,7 @@ def region_of_stacks(given: str | None, workspace: Workspace) -> str:
 
 
 def _stated_region(given: str | None) -> str | None:
-    stated = Settings.of().stated(REGIONS)
+    stated = Settings.of().get_from(WRITTEN, REGIONS)
     variable = os.environ.get("AWS_REGION")
     place = "--region" if given else "AWS_REGION"
     try:

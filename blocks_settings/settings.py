@@ -16,7 +16,7 @@ from blocks_settings.project_file import ProjectFile
 from blocks_settings.value import Setting, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from blocks_settings.keys import Key
     from blocks_settings.value import T
@@ -86,21 +86,18 @@ class Settings:
         found = self.app.find(database, named) if named else None
         return self.project / ".blocks" / "local" / (found.folder if found else local_name(database))
 
-    def chosen(self, key: Key[T], database: str | None = None) -> Setting[T] | None:
-        """Return a setting, or None if only its default is known."""
-        found = self.get(key, database)
-        return None if found.source is Source.DEFAULT else found
+    def get_from(
+        self, sources: Collection[Source], key: Key[T], database: str | None = None
+    ) -> Setting[T] | None:
+        """Return a setting of a database, by default the project's own; None if it has another source than these."""
+        found = next(self._found(key, database or self.database))
+        return found if found.source in sources else None
 
     def all(self, database: str | None = None) -> dict[str, Setting[object]]:
         """Return every setting by name, for a database, by default the project's own."""
         name = database or self.database
         found = {key.name: self.get(key, name) for key in KEYS}
         return {**found, DATABASE.name: cast("Setting[object]", self.get(DATABASE, None, database))}
-
-    def stated(self, key: Key[T], database: str | None = None) -> Setting[T] | None:
-        """Return a setting of environment or file, or None: the construct and a synth decide the rest."""
-        found = next(self._found(key, database or self.database))
-        return found if found.source in (Source.ENVIRONMENT, Source.FILE) else None
 
     def contradictions(self, database: str | None = None) -> list[str]:
         """Return a sentence for each setting that the deployed app has otherwise than file or environment."""

@@ -20,6 +20,13 @@ class Source(enum.Enum):
     DEFAULT = "default"
 
 
+WRITTEN = frozenset({Source.ENVIRONMENT, Source.FILE})
+"""Sources that a person writes; the construct and a synth decide what is not written."""
+
+KNOWN = WRITTEN | {Source.APP}
+"""Sources of a value that is more than its default."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting(Generic[T]):
     """A value, its source, and the place that sets it: an option, a variable, a file with its line."""

@@ -160,7 +160,7 @@ def _around_longest_line(text: str) -> tuple[str, str, str]:
     )
 
 
-def send(url: str, respond: bytes, within: float = math.inf) -> None:
+def send(url: str, body: bytes, within: float = math.inf) -> None:
     """PUT the response, with retries for `PATIENCE` seconds or `within`, whichever is shorter; at least once.
 
     Raises:
@@ -170,7 +170,7 @@ def send(url: str, respond: bytes, within: float = math.inf) -> None:
     attempt, until = 1, time.monotonic() + min(PATIENCE, within)
     while True:
         try:
-            return _put(url, respond, min(_TIMEOUT, max(until - time.monotonic(), 0.1)))
+            return _put(url, body, min(_TIMEOUT, max(until - time.monotonic(), 0.1)))
         except (OSError, http.client.HTTPException) as error:
             _logger.warning("response not delivered (attempt %d): %s", attempt, error)
             wait = _BACKOFF.wait(attempt)
@@ -182,12 +182,12 @@ def send(url: str, respond: bytes, within: float = math.inf) -> None:
         attempt += 1
 
 
-def _put(url: str, respond: bytes, timeout: float) -> None:
+def _put(url: str, body: bytes, timeout: float) -> None:
     parts = urlsplit(url)
     connection = _connection(parts.scheme, parts.hostname or "", parts.port, timeout)
     try:
         # The URL was signed without a content type, so the request must not have one.
-        connection.request("PUT", f"{parts.path or '/'}{'?' * bool(parts.query)}{parts.query}", body=respond)
+        connection.request("PUT", f"{parts.path or '/'}{'?' * bool(parts.query)}{parts.query}", body=body)
         response = connection.getresponse()
         response.read()
         if response.status >= 300:

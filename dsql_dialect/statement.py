@@ -268,11 +268,6 @@ class Statement:
         return self.traits.columns_assigned
 
     @property
-    def mentions(self) -> frozenset[str]:
-        """All relations and functions that it names."""
-        return self.relations | self.functions
-
-    @property
     def sets_parameters(self) -> bool:
         """Return whether it may set session parameters, by SET, RESET or set_config()."""
         return self.node == "VariableSet" or self.traits.calls_set_config

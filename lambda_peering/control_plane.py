@@ -151,13 +151,13 @@ def _client(region: str) -> Client:
     return client
 
 
-def _cluster(arn: str, respond: Mapping[str, object]) -> Cluster:
-    properties = respond.get("multiRegionProperties")
+def _cluster(arn: str, found: Mapping[str, object]) -> Cluster:
+    properties = found.get("multiRegionProperties")
     configured = properties if isinstance(properties, dict) else {}
     return Cluster(
         arn=arn,
-        status=str(respond["status"]),
-        protected=bool(respond["deletionProtectionEnabled"]),
+        status=str(found["status"]),
+        protected=bool(found["deletionProtectionEnabled"]),
         witness=configured.get("witnessRegion"),
         peers=frozenset(configured.get("clusters") or ()) - {arn},
     )

@@ -53,9 +53,30 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "texts-of-errors",
-        "Codes and reasons of errors are DynamoDB's; some texts of validation errors differ in detail.",
+        "Codes and reasons of errors are DynamoDB's; some texts of validation errors differ in detail, and of several "
+        "faults in one request another one may be named.",
         "They are documented only in part.",
         "Do not compare texts.",
+    ),
+    Divergence(
+        "rarely-refused",
+        "Accepted are `attribute_type` of a value, `if_not_exists` of a path with itself, and placeholders of more "
+        "than 2 MB.",
+        "The sources about DynamoDB do not agree on the first two.",
+        "DynamoDB may answer with a ValidationException.",
+    ),
+    Divergence(
+        "tables-unread",
+        "CreateTable reads the name and the key: a name may have fewer than three characters, and billing, throughput, "
+        "encryption and tags are not checked.",
+        "Items do not depend on them.",
+        "Check the definition of a table on AWS.",
+    ),
+    Divergence(
+        "ttl-at-once",
+        "UpdateTimeToLive takes effect at once, and any number of times.",
+        "There is no process for which a change waits.",
+        "DynamoDB refuses a second change within an hour, and one that changes nothing.",
     ),
     Divergence(
         "replication-by-clock",

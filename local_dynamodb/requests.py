@@ -30,9 +30,8 @@ def _keys(parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield from (action[name] for name in ("Key", "Item") if name in action)
     for wanted in parameters.get("RequestItems", {}).values():
         if isinstance(wanted, dict):
-            yield from wanted["Keys"]
+            yield from wanted.get("Keys", ())
             continue
         for request in wanted:
-            yield (
-                request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"]
-            )
+            for action in request.values():
+                yield from (action[name] for name in ("Key", "Item") if name in action)

@@ -71,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             parameters = json.loads(body or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             self._answer(400, ApiError("SerializationException", "The body is not JSON").body)
             return
         try:
@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         except Dropped:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             fault = ApiError("SerializationException", f"The request is not valid: {error!r}")
             self._answer(400, fault.body)
 

@@ -91,6 +91,8 @@ class Service:
             rest: dict[str, Any] = {}
             if fault is Fault.UNPROCESSED:
                 parameters, rest = _halved(operation, parameters)
+                if not parameters["RequestItems"]:
+                    return ({"Responses": {}} if operation == "BatchGetItem" else {}) | rest
             if fault is Fault.MISSING_TOKEN:
                 parameters = {
                     name: value for name, value in parameters.items() if name != "ClientRequestToken"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import sys
 from dataclasses import dataclass
 
 from blocks.bundling.errors import BundlingError
@@ -44,11 +42,6 @@ class Target:
                 "give the function one of these runtimes and architectures",
             )
         object.__setattr__(self, "architecture", machine)
-
-    @classmethod
-    def of_this_interpreter(cls) -> Target:
-        """Return the target of the running interpreter."""
-        return cls(f"{sys.version_info.major}.{sys.version_info.minor}", platform.machine())
 
     @property
     def tag(self) -> str:

@@ -11,6 +11,7 @@ from aws_cdk import Annotations
 from blocks.shared.errors import ConstructError
 from blocks_settings import DIALECT, MIGRATIONS, Settings
 from blocks_settings.app_record import METADATA
+from blocks_settings.value import WRITTEN
 from dsql_dialect import profile
 from dsql_dialect.migrations import CompiledMigrations, compile_folder
 from dsql_dialect.profiles import DEFAULT
@@ -43,7 +44,8 @@ def compile_migrations(
     name = database.node.id
     if dialect is not None:
         profile(dialect)  # an unknown name is not a contradiction
-    chosen = profile(_agreed(database, dialect, settings.stated(DIALECT, name), "dialect") or DEFAULT.name)
+    written = settings.get_from(WRITTEN, DIALECT, name)
+    chosen = profile(_agreed(database, dialect, written, "dialect") or DEFAULT.name)
     given = None if folder is None else Path(os.path.normpath(Path(folder).absolute()))
     stated = settings.file.get(MIGRATIONS, name) if use_settings else None
     found = _agreed(database, given, stated, "migrations")

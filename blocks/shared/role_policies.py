@@ -46,6 +46,7 @@ class OwnPolicy:
         self._grantee = grantee
         self._home = None if is_first else home
         self._role = _changeable_role(scope, grantee.principal)
+        self._document = iam.PolicyDocument()
         self.policy: iam.CfnRolePolicy | None = None
 
     @property
@@ -65,29 +66,32 @@ class OwnPolicy:
         return self._grantee.principal.principal_account
 
     def add_to_principal_policy(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
-        """Allow the statement; the same statement once only."""
-        if self._role is None:
+        """Allow the statement; the CDK writes each statement of a policy once."""
+        role = self._role
+        if role is None:
             return self._add_as_cdk_does(statement)
         if self.policy is None:
-            self.policy = self._make_policy(self._role, statement)
+            self.policy = self._make_policy(role)
+        self._document.add_statements(statement)
+        theirs = Stack.of(role)
+        if theirs is self._home and theirs is not Stack.of(self._scope):
+            # Its stack is deployed first. Until this one follows, the statement must also be where an earlier release
+            # had it.
+            role.add_to_principal_policy(statement)
         return iam.AddToPrincipalPolicyResult(statement_added=True, policy_dependable=self.policy)
 
-    def _make_policy(self, role: iam.IRole, statement: iam.PolicyStatement) -> iam.CfnRolePolicy:
+    def _make_policy(self, role: iam.IRole) -> iam.CfnRolePolicy:
         here, theirs = Stack.of(self._scope), Stack.of(role)
         policy = iam.CfnRolePolicy(
             self._scope,
             "Policy",
             role_name=role.role_name if theirs is here else _name_in_arn(role),
             policy_name=_policy_name(self._scope, role),
-            policy_document=iam.PolicyDocument(statements=[statement]),
+            policy_document=self._document,
         )
         always_delete(policy)
         if theirs is here:
             Aspects.of(policy).add(_BeforeDefaultPolicy(role, policy))
-        elif theirs is self._home:
-            # Its stack is deployed first. Until this one follows, the statement must also be where an earlier release
-            # had it.
-            role.add_to_principal_policy(statement)
         return policy
 
     def _add_as_cdk_does(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:

@@ -22,14 +22,14 @@ _CREATE = sql(
     "load uuid, file integer, first bigint, last bigint NOT NULL, PRIMARY KEY (load, file, first))"
 )
 
-_EXISTING = sql("SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = 'public' AND tablename = '_loads'")
+_EXISTING = sql(
+    "SELECT 1 AS one FROM pg_catalog.pg_tables WHERE schemaname = 'public' AND tablename = '_loads'"
+)
 
 
 def create(admin: AdminConnection) -> None:
     """Create the table of marks if it is missing."""
-    if admin.read(
-        sql("SELECT 1 AS one FROM pg_catalog.pg_tables WHERE schemaname = 'public' AND tablename = '_loads'")
-    ):
+    if admin.read(_EXISTING):
         return
     unanswered = 0
     while True:

@@ -18,6 +18,7 @@ from blocks_cli.lambda_.remedies import remedy
 from blocks_cli.local import LocalDeployment
 from blocks_cli.workspace import Workspace, project_root
 from blocks_settings import STACK, Settings
+from blocks_settings.value import WRITTEN
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
@@ -45,8 +46,8 @@ def invoke(
     del local  # accepted for symmetry: functions are always invoked locally
     payload = read_event(event)
     workspace = Workspace(project_root())
-    if stack is None and (stated := Settings.of(workspace.root).stated(STACK)):
-        stack = stated.value
+    if stack is None and (written := Settings.of(workspace.root).get_from(WRITTEN, STACK)):
+        stack = written.value
     console.print_target(workspace.folder)
     report = ConsoleReport()
     with LocalDeployment.open(workspace.root, report=report) as deployment:

@@ -83,7 +83,7 @@ class App:
         files = [file for file in changed if self._matters(file)]
         app: App | None = self
         for file in files:
-            app = app and app._with_change(file)
+            app = app and app._after_change(file)
         return app
 
     def _matters(self, file: str) -> bool:
@@ -105,7 +105,7 @@ class App:
         )
         return (path.parent.as_posix(), path.stem) in names or any(each.exists() for each in bundled)
 
-    def _with_change(self, file: str) -> App | None:
+    def _after_change(self, file: str) -> App | None:
         migrations = [each for each in self.migrations if str(Path(file).parent.as_posix()) == each.folder]
         code = [each for each in self.code if file.startswith(f"{each.folder}/")]
         if migrations and file.endswith(".sql"):
@@ -132,7 +132,7 @@ class App:
         fresh = MigrationSource(key, source.folder, Manifest.of(manifest.document()))
         kept = tuple(each for each in self.migrations if each != source)
         texts = {source.key: key, source.manifest.digest: manifest.digest}
-        return dataclasses.replace(self, stacks=self._replaced(texts), migrations=(*kept, fresh))
+        return dataclasses.replace(self, stacks=self._replace_in_stacks(texts), migrations=(*kept, fresh))
 
     def _coded(self, source: CodeSource, file: str) -> App | None:
         """Return the app with a changed file of a bundle, or None if the bundle may leave it out."""
@@ -149,7 +149,7 @@ class App:
         kept = tuple(each for each in self.code if each != source)
         return dataclasses.replace(
             self,
-            stacks=self._replaced({source.key: key}),
+            stacks=self._replace_in_stacks({source.key: key}),
             code=(*kept, CodeSource(key, source.folder)),
         )
 
@@ -159,8 +159,8 @@ class App:
         prefix = f"{source.folder}/"
         return all(file[len(prefix) :] in own for file in self.files if file.startswith(prefix))
 
-    def _replaced(self, texts: Mapping[str, str]) -> tuple[Stack, ...]:
-        return tuple(_replaced(stack, texts, self.store) for stack in self.stacks)
+    def _replace_in_stacks(self, texts: Mapping[str, str]) -> tuple[Stack, ...]:
+        return tuple(_replace_in_stack(stack, texts, self.store) for stack in self.stacks)
 
 
 def _assets(stacks: Iterable[Stack]) -> Iterator[Asset]:
@@ -190,25 +190,27 @@ def _names(folder: Path) -> list[tuple[str, str]] | None:
         return None
 
 
-def _replaced(stack: Stack, texts: Mapping[str, str], store: CodeStore) -> Stack:
+def _replace_in_stack(stack: Stack, texts: Mapping[str, str], store: CodeStore) -> Stack:
     """Return a stack with other assets: their keys replaced in assets and properties."""
     assets = {}
     for name, asset in stack.assets.items():
         key = texts.get(asset.hash, asset.hash)
         fresh = asset if key == asset.hash else dataclasses.replace(asset, hash=key, source=store.path(key))
-        assets[_in(name, texts)] = fresh
-    resources = {name: _with(resource, texts) for name, resource in stack.template.resources.items()}
+        assets[_replace_in_text(name, texts)] = fresh
+    resources = {
+        name: _replace_in_resource(resource, texts) for name, resource in stack.template.resources.items()
+    }
     template = dataclasses.replace(stack.template, resources=resources)
     return dataclasses.replace(stack, assets=assets, template=template)
 
 
-def _with(resource: Resource, texts: Mapping[str, str]) -> Resource:
+def _replace_in_resource(resource: Resource, texts: Mapping[str, str]) -> Resource:
     before = json.dumps(dict(resource.properties))
-    after = _in(before, texts)
+    after = _replace_in_text(before, texts)
     return resource if after == before else dataclasses.replace(resource, properties=json.loads(after))
 
 
-def _in(value: str, texts: Mapping[str, str]) -> str:
+def _replace_in_text(value: str, texts: Mapping[str, str]) -> str:
     for old, new in texts.items():
         value = value.replace(old, new)
     return value

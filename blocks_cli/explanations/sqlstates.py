@@ -174,7 +174,6 @@ _SHOWN = 8
 """Rules that an entry names."""
 
 SQLSTATE = re.compile(r"[0-9A-Z]{5}")
-OTHERS = "Other SQLSTATEs"
 
 
 def sqlstates() -> list[Explanation]:

@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.graph import dependencies, order, resource_order
+from blocks_cli.assembly.graph import order, resource_order
 from blocks_cli.assembly.intrinsics import NotYetKnownError, Scope, condition_holds, resolve
 from blocks_cli.errors import CommandError
 from blocks_cli.local.placeholders import is_placeholder, plausible_attribute
@@ -128,11 +128,6 @@ def resolved_properties(resource: Resource, scope: Scope, *, dynamic: bool) -> d
 def differing(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[str, ...]:
     """Return the sorted names of the properties that differ."""
     return tuple(sorted(name for name in {*old, *new} if old.get(name) != new.get(name)))
-
-
-def needs(resource: Resource, template: Template) -> tuple[str, ...]:
-    """Return the logical ids that `resource` depends on."""
-    return tuple(dependencies(resource, template.resources))
 
 
 def _change(old: DeployedResource | None, resource: Resource, scope: Scope) -> Change:

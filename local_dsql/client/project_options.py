@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blocks_settings import DIALECT, PORT, REGIONS, Settings
+from blocks_settings.value import KNOWN
 from local_dsql.storage.folder import DEFAULT_FOLDER
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def cluster_options(
     if folder.parts[-3:-1] != DEFAULT_FOLDER.parts[:-1]:
         return given
     settings = Settings.of(folder.parents[2])
-    set_dialect = None if dialect else settings.chosen(DIALECT, folder.name)
-    set_regions = None if regions else settings.chosen(REGIONS, folder.name)
+    set_dialect = None if dialect else settings.get_from(KNOWN, DIALECT, folder.name)
+    set_regions = None if regions else settings.get_from(KNOWN, REGIONS, folder.name)
     return ClusterOptions(
         set_dialect.value if set_dialect else dialect,
         set_regions.value if set_regions else given.regions,

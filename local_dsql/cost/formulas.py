@@ -39,8 +39,3 @@ def bytes_read(partitions: Iterable[int]) -> int:
 def read_dpu(read: int) -> float:
     """Return the ReadDPU of a transaction that reads so many bytes, 0 if it reads none."""
     return max(read, LEAST_READ_TRANSACTION) * READ_DPU_PER_BYTE if read else 0.0
-
-
-def compute_dpu(seconds: float) -> float:
-    """Return the ComputeDPU of so many seconds of processing."""
-    return seconds

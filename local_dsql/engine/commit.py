@@ -1,18 +1,27 @@
 """COMMIT: check a transaction for conflicts, then commit it, or roll it back and report the conflict.
 
-The order of the steps matters:
+The order of the steps matters. The first one that finds an error decides; `_decide_once` makes steps 1 to 9:
 
-1. Resume the transaction.
-2. Make the deferred checks that a suspension has removed from PostgreSQL's queue. Like the next step, this runs after a
+1. Refuse a transaction that is older than the limit.
+2. Report a conflict (OC000) if the part of the log with its changes is gone.
+3. Report OC001 if a suspended transaction has changes, and others have changed the schema since.
+4. Resume a suspended transaction. It may become doomed then.
+5. Report the conflict of a doomed transaction.
+6. Make the deferred checks that a suspension has removed from PostgreSQL's queue. Like the next step, this runs after a
    guard, because it locks parents.
-3. Let PostgreSQL make its own deferred checks.
-4. Read the log up to now: the locks of the transaction, and those that others have committed.
-5. Conflict check: compare them.
-6. COMMIT.
+7. Let PostgreSQL make its own deferred checks. If step 6 or 7 fails, a conflict of step 9 precedes the violation.
+8. Refuse a transaction that changes more bytes than the limit.
+9. Conflict check, if others have committed since the snapshot: read the log up to now, and compare the locks of the
+   transaction with those that others have committed.
+10. Report the fault that is to be injected, if any.
+11. COMMIT. PostgreSQL may still refuse it.
 
-Steps 4 to 6 need no mutex. Another transaction that is active at step 4 holds its locks beside these, so the two do not
-conflict. One that is suspended must take its locks again later, and finds this commit then. One that has committed is
-in the log before its locks are released.
+Steps 1 to 9 begin anew after another session has interrupted them, and after locks were dropped that the transaction
+does not need.
+
+Steps 9 to 11 need no mutex. Another transaction that is active at step 9 holds its locks beside these, so the two do
+not conflict. One that is suspended must take its locks again later, and finds this commit then. One that has committed
+is in the log before its locks are released.
 """
 
 from __future__ import annotations
@@ -95,14 +104,16 @@ class _Decision:
     """Decision on a COMMIT: to commit if `error` is None.
 
     Attributes:
-        error: the reason why the transaction must not commit.
+        error: the error to send instead of a commit.
+        code: OC000 or OC001, if the error is one of these conflicts.
         winners: numbers of the committed transactions that it conflicts with.
         mine: the changes of an active transaction, by file, if they have been read.
         shared: it conflicts only by locks FOR KEY SHARE, and may not need all of them.
         sessions: labels of the sessions that changed the catalog.
     """
 
-    error: ServerMessage | bytes | None = None
+    error: bytes | None = None
+    code: str | None = None
     winners: tuple[int, ...] = ()
     mine: dict[int, TableChanges] | None = None
     shared: bool = False
@@ -110,7 +121,7 @@ class _Decision:
 
 
 _MAY_COMMIT = _Decision()
-_COMMITTED = Outcome()
+_SUCCESS = Outcome()
 
 
 async def commit(held: HeldSession, preview: CommitPreview | None = None, *, tell: bool = False) -> Outcome:
@@ -127,14 +138,14 @@ async def commit(held: HeldSession, preview: CommitPreview | None = None, *, tel
             decision = await _decide(held)
         except EngineError as error:
             _log.warning("a transaction cannot be committed", exc_info=True)
-            decision = _Decision(lost(error))
+            decision = _refusal(lost(error))
         fault = None
         if decision.error is None and preview is not None:
             fault = preview.next_fault(held.services.injector)
-            decision = _Decision(_INJECTED.get(fault)) if fault is not None else decision
+            decision = _refusal(_INJECTED[fault]) if fault in _INJECTED else decision
         if decision.error is not None or fault is Fault.LOST:
             return await _refuse(held, decision, fault)
-        return await _commit(held, fault, tell=tell)
+        return await _send_commit(held, fault, tell=tell)
     finally:
         close(held)
 
@@ -147,7 +158,7 @@ async def rollback(held: HeldSession) -> None:
         close(held)
 
 
-async def _commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outcome:
+async def _send_commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outcome:
     services, transaction = held.services, held.transaction
     relations = await changed_relations(held) if transaction.changes_catalog else None
     tell = tell or services.others_are_open(held.session)
@@ -158,7 +169,7 @@ async def _commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outc
     try:
         request = savepoints.COMMIT_AND_TELL if tell else savepoints.COMMIT
         (answer,) = await ask_unblocked(held, request)
-        outcome = conclude(held, answer, relations, fault, tell=tell)
+        outcome = settle_answer(held, answer, relations, fault, tell=tell)
         wrote = outcome.wrote
     except ConnectionLost:
         # PostgreSQL may commit until the backend has ended. A commit that was none can only add conflicts.
@@ -175,7 +186,7 @@ async def _commit(held: HeldSession, fault: Fault | None, *, tell: bool) -> Outc
 
 def _end_lost(held: HeldSession, transaction: Transaction) -> None:
     """Note that a transaction may have been committed whose client has disconnected."""
-    _note_commit(held, transaction, None)
+    _publish(held, transaction, None)
     _end_change(held.services, transaction)
 
 
@@ -193,7 +204,7 @@ def _error_of_commit(held: HeldSession, error: Mapping[str, str]) -> bytes:
     return messages.error(error)
 
 
-def conclude(
+def settle_answer(
     held: HeldSession,
     answer: Response,
     relations: frozenset[int] | None = None,
@@ -201,7 +212,7 @@ def conclude(
     *,
     tell: bool,
 ) -> Outcome:
-    """Return the outcome of a COMMIT that PostgreSQL has answered."""
+    """Note what PostgreSQL has answered to COMMIT, and return the outcome."""
     if (error := answer.error) is not None:
         return Outcome(_error_of_commit(held, error), wrote=False)
     wrote = True
@@ -210,15 +221,15 @@ def conclude(
         wrote = xid is not None
         if xid is not None:
             held.services.conflict_log.committed(int(xid), held.session.label)
-    committed(held, relations)
+    settle_success(held, relations)
     return Outcome(breaks_connection=fault is Fault.UNKNOWN, wrote=wrote)
 
 
-def committed(held: HeldSession, relations: frozenset[int] | None = None) -> Outcome:
+def settle_success(held: HeldSession, relations: frozenset[int] | None = None) -> Outcome:
     """Note that PostgreSQL has committed, and return the outcome."""
-    _note_commit(held, held.transaction, relations)
+    _publish(held, held.transaction, relations)
     held.services.turns.won(held.session)
-    return _COMMITTED
+    return _SUCCESS
 
 
 def is_undisputed(held: HeldSession) -> bool:
@@ -235,8 +246,8 @@ def is_undisputed(held: HeldSession) -> bool:
     )
 
 
-def _note_commit(held: HeldSession, transaction: Transaction, relations: frozenset[int] | None) -> None:
-    """Note the changes of the catalog, and make the calls that wait for the commit."""
+def _publish(held: HeldSession, transaction: Transaction, relations: frozenset[int] | None) -> None:
+    """Tell the parts of the engine that depend on it what the transaction has committed."""
     if transaction.changes_catalog:
         held.services.catalog.changed(relations, held.backend.pid, held.session.label)
     for call in transaction.on_commit:
@@ -245,9 +256,7 @@ def _note_commit(held: HeldSession, transaction: Transaction, relations: frozens
 
 async def _refuse(held: HeldSession, decision: _Decision, fault: Fault | None) -> Outcome:
     """Roll back, and write the conflict into the conflict log."""
-    message = decision.error
-    code = CONFLICT_CODES.get(message) if not isinstance(message, bytes) and message is not None else None
-    if code is not None:
+    if decision.code is not None:
         if fault is None:
             held.services.turns.lost(held.session, _sessions_of(held, decision.winners))
         try:
@@ -257,11 +266,15 @@ async def _refuse(held: HeldSession, decision: _Decision, fault: Fault | None) -
         log = held.services.conflict_log
         winners = (*log.sessions(decision.winners), *decision.sessions)
         log.lost(
-            code, held.session.label, winners=winners, tables=tables, rows=rows, injected=fault is not None
+            decision.code,
+            held.session.label,
+            winners=winners,
+            tables=tables,
+            rows=rows,
+            injected=fault is not None,
         )
     await held.ask(savepoints.ROLLBACK)
-    error = message if isinstance(message, bytes | None) else message.encode()
-    return Outcome(error, breaks_connection=fault is Fault.LOST, wrote=False)
+    return Outcome(decision.error, breaks_connection=fault is Fault.LOST, wrote=False)
 
 
 async def _decide(held: HeldSession) -> _Decision:
@@ -273,37 +286,48 @@ async def _decide(held: HeldSession) -> _Decision:
                 return decision
         except Interrupted as stop:
             await step_aside(held, stop.fields)
-    return _Decision(CONFLICT)
+    return _refusal(CONFLICT)
+
+
+def _refusal(
+    message: ServerMessage,
+    winners: tuple[int, ...] = (),
+    mine: dict[int, TableChanges] | None = None,
+    *,
+    shared: bool = False,
+    sessions: tuple[str, ...] = (),
+) -> _Decision:
+    return _Decision(message.encode(), CONFLICT_CODES.get(message), winners, mine, shared, sessions)
 
 
 async def _decide_once(held: HeldSession) -> _Decision:
     transaction, services = held.transaction, held.services
     if transaction.expired:
-        return _Decision(too_old(services.limits.transaction_age))
+        return _refusal(too_old(services.limits.transaction_age))
     if transaction.log_lost:
-        return _Decision(CONFLICT)
+        return _refusal(CONFLICT)
     if transaction.doomed is None and not is_ready(held):
         changes = await schema_changed(held)
         if changes and await _has_changes(held):
-            return _Decision(SCHEMA_CHANGED, sessions=tuple(dict.fromkeys(each.label for each in changes)))
+            return _refusal(SCHEMA_CHANGED, sessions=tuple(dict.fromkeys(each.label for each in changes)))
         await resume(held, to_commit=True)
     if transaction.doomed is not None:
         mine = None
         if transaction.suspended is None:
             mine = (await services.log.operations(held.backend.pid)).changes()
-        return _Decision(transaction.doomed, await _winners(held, mine), mine)
+        return _refusal(transaction.doomed, await _winners(held, mine), mine)
     stale = services.commits.has_moved(transaction.commits)
     deferrable = await _may_defer(held)
     if deferrable and transaction.restored:
         await held.ask(savepoints.SET_GUARD)
         if (violation := await restored_violation(held)) is not None:
-            return await _conflict_first(held, _Decision(violation))
+            return await _conflict_first(held, _refusal(violation))
     if deferrable and (stale or len(services.sessions) > 1):
         decision = await _run_deferred_checks(held)
         if decision.error is not None:
             return await _conflict_first(held, decision)
     if may_be_large(held) and (excess := await excess_bytes(held)) is not None:
-        return _Decision(excess)
+        return _refusal(excess)
     return await _check_conflicts(held) if stale else _MAY_COMMIT
 
 
@@ -328,8 +352,10 @@ async def _run_deferred_checks(held: HeldSession) -> _Decision:
     if error["C"] == FOREIGN_KEY_VIOLATION:
         newer = await held.services.log.newer(held.transaction)
         finding = await find_child(held, error, newer)
-        return _Decision(CONFLICT if finding is None else messages.error(error))
-    return _Decision(CONFLICT if error["C"] == SERIALIZATION_FAILURE else messages.error(error))
+        is_conflict = finding is None
+    else:
+        is_conflict = error["C"] == SERIALIZATION_FAILURE
+    return _refusal(CONFLICT) if is_conflict else _Decision(messages.error(error))
 
 
 async def _conflict_first(held: HeldSession, violation: _Decision) -> _Decision:
@@ -353,7 +379,7 @@ async def _check_conflicts(held: HeldSession) -> _Decision:
     found = newer.conflicts(holdings(mine))
     if found or await has_missed_child(held, mine, newer):
         shared = bool(found) and are_shared(found)
-        return _Decision(CONFLICT, tuple({each.winner for each in found}), mine, shared)
+        return _refusal(CONFLICT, tuple({each.winner for each in found}), mine, shared=shared)
     return _MAY_COMMIT
 
 

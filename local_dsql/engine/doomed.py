@@ -80,7 +80,7 @@ async def run_doomed(held: HeldSession, request: Request) -> Answer:
     tries = interruptions = 0
     while tries < _MOST_TRIES and interruptions < _MOST_INTERRUPTIONS:
         try:
-            answer = await _run(held, request, course)
+            answer = await _run_once(held, request, course)
         except Interrupted as stop:
             interruptions += 1
             await held.ask(savepoints.TO_GUARD)
@@ -98,7 +98,7 @@ async def run_doomed(held: HeldSession, request: Request) -> Answer:
     return refused(CONFLICT)
 
 
-async def _run(held: HeldSession, request: Request, course: _Course) -> Answer | None:
+async def _run_once(held: HeldSession, request: Request, course: _Course) -> Answer | None:
     """Run the statement once; return its answer, None if it has to run again.
 
     Raises:

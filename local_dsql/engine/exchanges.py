@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from local_dsql.engine import log_distance, prepared, savepoints
 from local_dsql.engine.autocommit import note_committed, without_description
-from local_dsql.engine.commit import committed, conclude, is_undisputed
+from local_dsql.engine.commit import is_undisputed, settle_answer, settle_success
 from local_dsql.engine.execute import is_ready, note_statement
 from local_dsql.engine.opening import Opening, close
 from local_dsql.engine.requests import QUERY_SURPLUS, strip_surplus
@@ -285,9 +285,9 @@ class Commit:
         """Close the transaction; an error that PostgreSQL itself has found is the answer, too."""
         held = self._held
         if raw == _COMMIT_ANSWER:
-            outcome = committed(held)
+            outcome = settle_success(held)
         else:
-            outcome = conclude(held, held.backend.read_response(raw), tell=self._tell)
+            outcome = settle_answer(held, held.backend.read_response(raw), tell=self._tell)
         held.services.commits.finish(wrote=outcome.wrote)
         close(held)
         return (outcome.error or _COMMIT_COMPLETE) + messages.READY[messages.IDLE]

@@ -227,7 +227,7 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
     assert error is not None
     await held.ask(savepoints.TO_GUARD)
     if transaction.doomed is not None:
-        return await _run_doomed(held, request, answer)
+        return await _answer_as_doomed(held, request, answer)
     if error["C"] == SERIALIZATION_FAILURE:
         settled = await answer_by_snapshot(held, request, answer)
         if settled is not None:
@@ -262,7 +262,7 @@ async def _handled(held: HeldSession, request: Request, error: Mapping[str, str]
     return real(strip_surplus(answer, request.surplus), Finding.NOTHING_NEWER)
 
 
-async def _run_doomed(held: HeldSession, request: Request, failed: Response | None) -> Answer:
+async def _answer_as_doomed(held: HeldSession, request: Request, failed: Response | None) -> Answer:
     """Return the answer to a statement of a doomed transaction whose first answer was the error `failed`, if any."""
     error = failed.error if failed is not None else None
     if failed is None or (error is not None and error["C"] in CONCURRENT):
@@ -283,7 +283,7 @@ async def _doom(held: HeldSession, request: Request) -> Answer:
         await held.ask(savepoints.TO_BASE)
         await take_turn(held)
     await rebase(held, changes)
-    return await _run_doomed(held, request, None)
+    return await _answer_as_doomed(held, request, None)
 
 
 async def _after_success(held: HeldSession, request: Request, response: Response) -> Answer:

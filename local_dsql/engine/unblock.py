@@ -147,7 +147,7 @@ class Watch:
             other.backend.drain()
             since = self._blocked_since.setdefault(pid, time.monotonic())
             if _can_preempt(other) and time.monotonic() - since > _PATIENCE:
-                _restart(other)
+                _cancel_and_run_again(other)
             return
         try:
             transaction = held.session.transaction
@@ -182,7 +182,7 @@ class Watch:
             ]:
                 await end_suspended(held)
             else:
-                _restart(self._session)
+                _cancel_and_run_again(self._session)
         self._suspended.add(holder)
 
 
@@ -191,7 +191,7 @@ def _can_preempt(other: EngineSession) -> bool:
     return other.interruptible and other.cancelling is None and other.preemptions < _MOST_PREEMPTIONS
 
 
-def _restart(session: EngineSession) -> None:
+def _cancel_and_run_again(session: EngineSession) -> None:
     """Cancel the running statement of a session, which then runs it again."""
     if session.cancelling is None:
         session.preemptions += 1
@@ -215,7 +215,7 @@ async def let_waiters_first(held: HeldSession) -> None:
         session = services.sessions.get(int(str(waiter)))
         if session is not None and session.stop_watch is not None:
             waiting.append((session.backend.lock, session.backend.lock.releases))
-            _restart(session)
+            _cancel_and_run_again(session)
     until = time.monotonic() + _PATIENCE
     while any(lock.releases == releases for lock, releases in waiting) and time.monotonic() < until:
         await asyncio.sleep(_TICK)

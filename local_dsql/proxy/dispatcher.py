@@ -5,6 +5,24 @@ the response to the client, without a task. So do exchanges (`exchanger`) with p
 write, begin or commit, while nothing unusual happens. Other batches that lock, change or control something are
 processed by `QueryProtocol` in a task, and so are all batches while a transaction is in an unusual state.
 
+| batch | path |
+|---|---|
+| Bind, Describe, Execute, Sync of a statement that PostgreSQL has accepted | `try_usual`, `_try_prepared`: uncut |
+| - a plain read | `_relay`, then `_on_prepared_relayed` |
+| - a write | `Exchanger.try_prepared`, then `end` |
+| Query | `try_usual`, `_try_query`: uncut |
+| - a plain read | `_relay`, then `_on_relayed` |
+| - a write, BEGIN or COMMIT | `Exchanger.try_query`, then `end` |
+| any other batch, and one that arrives in parts or while another is in progress | `receive`, `_begin`: in frames |
+| - with a long text | `_parse_and_process` in a task, then `_on_processed` |
+| - plain reads only | `_relay_batch`, `_relay`, then `_on_relayed` |
+| - one write, BEGIN or COMMIT | `_exchange_batch`, `Exchanger.try_batch` or `try_query`, then `end` |
+| - the rest, and each of the above that cannot begin | `process` in a task, then `_on_processed` |
+| Terminate | `_close` |
+
+An exchange that gets an unusual answer continues as a task by `run`. A relay or an exchange for whose transaction
+another session waits ends with `_give_way` in a task. Both end with `_on_processed`.
+
 The dispatcher must know which statement a message refers to, as PostgreSQL does. So each batch goes through
 `PreparedStatements` in two steps: *register* records the definitions of its messages before they are sent, and after
 the response *keep* makes those valid that PostgreSQL has accepted. *Forget* undoes a registration of a batch that is
@@ -161,7 +179,9 @@ class Dispatcher:
 
     def _on_processed(self, task: asyncio.Task[None]) -> None:
         self._task = None
-        if self._engine.answered is not None:  # a message was refused before its statement was executed
+        if self._engine.answered is not None:
+            # An exchange has left its answer, with the lock, to the task that has ended now. A message was refused
+            # before `Executor` took both over (`exclusive_after_exchange`), so no coroutine holds the lock.
             self._engine.answered = None
             self._engine.release()
         error = task.exception()
@@ -191,7 +211,10 @@ class Dispatcher:
             return False
         if data[0] == _BIND:
             return self._try_prepared(data)
-        self._busy = begun = is_query(data) and self._try_query(data)
+        if not is_query(data):
+            return False
+        begun = self._try_query(data)
+        self._busy = begun
         return begun
 
     def _try_prepared(self, data: bytes) -> bool:
@@ -203,7 +226,8 @@ class Dispatcher:
         if query is None:
             return False
         if query.writes:
-            self._busy = begun = self._exchanger.try_prepared(query, data, _PREPARED_READ)
+            begun = self._exchanger.try_prepared(query, data, _PREPARED_READ)
+            self._busy = begun
             return begun
         if not self._reads.can_relay(query):
             return False

@@ -68,12 +68,6 @@ class StatementExecution:
         )
 
     @property
-    def has_row_limit(self) -> bool:
-        """True if its Execute has a row limit."""
-        kind, raw = self.frames[-1]
-        return kind == FrontendMessage.EXECUTE and messages.execute_parts(raw)[1] > 0
-
-    @property
     def preparation(self) -> StatementExecution | None:
         """Its messages before Execute, if any."""
         frames = self.frames[:-1]

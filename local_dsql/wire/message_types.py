@@ -44,7 +44,6 @@ class BackendMessage:
     COPY_DATA: Final = b"d"
     COPY_DONE: Final = b"c"
     COPY_IN_RESPONSE: Final = b"G"
-    COPY_OUT_RESPONSE: Final = b"H"
     DATA_ROW: Final = b"D"
     EMPTY_QUERY_RESPONSE: Final = b"I"
     ERROR_RESPONSE: Final = b"E"

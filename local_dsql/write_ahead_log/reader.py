@@ -16,6 +16,7 @@ from local_dsql.write_ahead_log.layout import (
     RECORD_HEADER_SIZE,
     SMGR,
     XACT,
+    XLOG,
     XLOG_INFORMATION_MASK,
     XLOG_SWITCH,
 )
@@ -82,10 +83,6 @@ class LogReader:
     def position(self) -> int:
         """Position up to which the log has been read."""
         return self._position
-
-    def pending_bytes(self, end: int) -> int:
-        """Return the bytes of log between the position and `end`."""
-        return max(0, end - self._position)
 
     def close(self) -> None:
         """Close the open log file."""
@@ -194,7 +191,7 @@ class LogReader:
                 handler = handlers[manager]
                 if handler is not None:
                     handler(previous, xid, information, data, position, after)
-                elif not manager and information & XLOG_INFORMATION_MASK == XLOG_SWITCH:
+                elif manager == XLOG and information & XLOG_INFORMATION_MASK == XLOG_SWITCH:
                     after = self._file_end(base + after) - base
                 elif xid and xid not in known:
                     self._begin(previous, xid, information, data, position, after)
@@ -219,7 +216,7 @@ class LogReader:
         if after > end:
             return False
         handler = self._handlers[manager]
-        if handler is None and not manager and information & XLOG_INFORMATION_MASK == XLOG_SWITCH:
+        if manager == XLOG and information & XLOG_INFORMATION_MASK == XLOG_SWITCH:
             after = self._file_end(after)
         elif handler is not None or (xid and xid not in self._transactions.open):
             record = self._gather(base, data, length)

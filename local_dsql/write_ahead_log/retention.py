@@ -29,9 +29,6 @@ HOLD = (
 )
 """Statement that keeps the log from the last CHECKPOINT on; the connection that runs it holds the slot."""
 
-DROP = f"SELECT pg_catalog.pg_drop_replication_slot('{SLOT}')"
-"""Statement that releases log, on the connection that holds the slot."""
-
 
 def release(before: int) -> str:
     """Return the statement that releases the log before a position, on the connection that holds the slot."""

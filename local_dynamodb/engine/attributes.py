@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Attribute: TypeAlias = "dict[str, Any]"
 Item: TypeAlias = "dict[str, Attribute]"
 
-_KINDS = frozenset({"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"})
+KINDS = frozenset({"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"})
 
 
 def check_attribute(attribute: object, depth: int = 0) -> Attribute:
@@ -26,7 +26,7 @@ def check_attribute(attribute: object, depth: int = 0) -> Attribute:
     Raises:
         ApiError: it is none.
     """
-    if not isinstance(attribute, dict) or len(attribute) != 1 or not attribute.keys() <= _KINDS:
+    if not isinstance(attribute, dict) or len(attribute) != 1 or not attribute.keys() <= KINDS:
         raise invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
     ((kind, value),) = attribute.items()
     if depth > NESTING:
@@ -48,14 +48,18 @@ def check_attribute(attribute: object, depth: int = 0) -> Attribute:
 
 def _checked_set(kind: str, values: list[str]) -> Attribute:
     if not values:
-        raise invalid_values(f"An {_SETS[kind]} set  may not be empty")
+        raise invalid_values(_EMPTY_SETS[kind])
     stored = [stored_number(each) for each in values] if kind == "NS" else values
     if len(set(stored)) != len(stored):
         raise invalid_values(f"Input collection {stored} contains duplicates.")
     return {kind: stored}
 
 
-_SETS = {"SS": "string", "NS": "number", "BS": "binary"}
+_EMPTY_SETS = {
+    "SS": "An string set  may not be empty",
+    "NS": "An number set  may not be empty",
+    "BS": "Binary sets should not be empty",
+}
 
 
 def stored_number(text: object) -> str:
@@ -68,7 +72,8 @@ def stored_number(text: object) -> str:
         number = Decimal(str(text))
     except DecimalException:
         number = Decimal("NaN")
-    if not isinstance(text, str) or not number.is_finite():
+    # Python reads spaces around a number and `_` between its digits, too; they are none of a number of DynamoDB.
+    if not isinstance(text, str) or not number.is_finite() or "_" in text or text != text.strip():
         raise invalid("The parameter cannot be converted to a numeric value" + (f": {text}" if text else ""))
     if not number:
         return "0"

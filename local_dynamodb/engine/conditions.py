@@ -5,103 +5,189 @@ Source: AWS developer guide, "Condition and filter expressions, operators, and f
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from local_dynamodb.engine.attributes import comparable
-from local_dynamodb.engine.lexer import Tokens
-from local_dynamodb.engine.paths import find, read_path
-from local_dynamodb.engine.scope import ExpressionFault
+from local_dynamodb.engine.attributes import KINDS, comparable
+from local_dynamodb.engine.lexer import COMPARISONS, Tokens
+from local_dynamodb.engine.operands import (
+    arguments,
+    check_bounds,
+    check_distinct,
+    check_kinds,
+    check_path,
+    condition_operand,
+    is_condition_function,
+    misused,
+)
+from local_dynamodb.engine.scope import ExpressionFault, invalid_expression
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from local_dynamodb.engine.attributes import Attribute, Item
+    from local_dynamodb.engine.operands import Operand
+    from local_dynamodb.engine.paths import Path
     from local_dynamodb.engine.scope import Scope
 
-    Operand: TypeAlias = Callable[[Item], "Attribute | None"]
-    Test: TypeAlias = Callable[[Item], bool]
-
-_COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 _ORDERED = ("S", "N", "B")
+_CHOICES = 100
+"""Operands of IN (AWS developer guide, "Condition and filter expressions, operators, and functions")."""
 
 
-def condition(kind: str, text: str, scope: Scope) -> Test:
-    """Return the test that an expression describes; `kind` is the name of its parameter.
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition: its operator (`AND`, `OR`, `NOT`, a comparison, `BETWEEN`, `IN`, a function) and what it joins."""
+
+    operator: str
+    operands: tuple[Operand, ...] = ()
+    parts: tuple[Condition, ...] = ()
+
+    def holds(self, item: Item) -> bool:
+        """Return whether an item meets the condition."""
+        match self.operator:
+            case "AND":
+                return all(part.holds(item) for part in self.parts)
+            case "OR":
+                return any(part.holds(item) for part in self.parts)
+            case "NOT":
+                return not self.parts[0].holds(item)
+        first, *others = (operand.read(item) for operand in self.operands)
+        match self.operator:
+            case "BETWEEN":
+                return compare(others[0], "<=", first) and compare(first, "<=", others[1])
+            case "IN":
+                return any(compare(first, "=", choice) for choice in others)
+            case "attribute_exists":
+                return first is not None
+            case "attribute_not_exists":
+                return first is None
+            case "attribute_type":
+                return _is_of_type(first, others[0])
+            case "begins_with":
+                return _begins_with(first, others[0])
+            case "contains":
+                return _contains(first, others[0])
+        return compare(first, self.operator, others[0])
+
+    def paths(self) -> Iterator[Path]:
+        """Yield the paths of the operands that are paths."""
+        for operand in self.operands:
+            if operand.path is not None:
+                yield operand.path
+        for part in self.parts:
+            yield from part.paths()
+
+
+def condition(kind: str, text: str, scope: Scope) -> Condition:
+    """Return the condition that an expression describes; `kind` is the name of its parameter.
 
     Raises:
         ApiError: it has a fault.
     """
     tokens = Tokens(kind, text)
     try:
-        test = _any(tokens, scope)
+        found = _any(tokens, scope)
         tokens.end()
     except ExpressionFault as fault:
         raise tokens.error(str(fault)) from None
-    return test
+    return found
 
 
-def _any(tokens: Tokens, scope: Scope) -> Test:
-    tests = [_all(tokens, scope)]
+def _any(tokens: Tokens, scope: Scope) -> Condition:
+    parts = [_all(tokens, scope)]
     while tokens.accept("OR"):
-        tests.append(_all(tokens, scope))
-    return tests[0] if len(tests) == 1 else lambda item: any(test(item) for test in tests)
+        parts.append(_all(tokens, scope))
+    return parts[0] if len(parts) == 1 else Condition("OR", parts=tuple(parts))
 
 
-def _all(tokens: Tokens, scope: Scope) -> Test:
-    tests = [_negation(tokens, scope)]
+def _all(tokens: Tokens, scope: Scope) -> Condition:
+    parts = [_negation(tokens, scope)]
     while tokens.accept("AND"):
-        tests.append(_negation(tokens, scope))
-    return tests[0] if len(tests) == 1 else lambda item: all(test(item) for test in tests)
+        parts.append(_negation(tokens, scope))
+    return parts[0] if len(parts) == 1 else Condition("AND", parts=tuple(parts))
 
 
-def _negation(tokens: Tokens, scope: Scope) -> Test:
+def _negation(tokens: Tokens, scope: Scope) -> Condition:
     if tokens.accept("NOT"):
-        test = _negation(tokens, scope)
-        return lambda item: not test(item)
-    if tokens.accept("("):
-        test = _any(tokens, scope)
+        return Condition("NOT", parts=(_negation(tokens, scope),))
+    if tokens.next.text == "(" and not _is_operator(tokens.after_parenthesis().text):
+        tokens.take()
+        found = _any(tokens, scope)
         tokens.expect(")")
-        return test
+        return found
     return _comparison(tokens, scope)
 
 
-def _comparison(tokens: Tokens, scope: Scope) -> Test:
-    if tokens.next.kind == "word" and tokens.peek().text == "(" and tokens.next.text != "size":
+def _is_operator(text: str) -> bool:
+    return text in ("BETWEEN", "IN", *COMPARISONS)
+
+
+def _comparison(tokens: Tokens, scope: Scope) -> Condition:
+    if tokens.is_call() and tokens.next.text != "size":
         return _function(tokens, scope)
-    left = operand(tokens, scope)
+    is_size = tokens.is_call()
+    left = condition_operand(tokens, scope)
     if tokens.accept("BETWEEN"):
-        low = operand(tokens, scope)
+        low = condition_operand(tokens, scope)
         tokens.expect("AND")
-        high = operand(tokens, scope)
-        return lambda item: compare(low(item), "<=", left(item)) and compare(left(item), "<=", high(item))
+        high = condition_operand(tokens, scope)
+        check_distinct("BETWEEN", (left, low, high))
+        check_kinds("BETWEEN", (left, low, high), _ORDERED)
+        check_bounds(low, high)
+        return Condition("BETWEEN", (left, low, high))
     if tokens.accept("IN"):
         tokens.expect("(")
-        choices = [operand(tokens, scope)]
+        choices = [condition_operand(tokens, scope)]
         while tokens.accept(","):
-            choices.append(operand(tokens, scope))
+            choices.append(condition_operand(tokens, scope))
         tokens.expect(")")
-        return lambda item: any(compare(left(item), "=", choice(item)) for choice in choices)
-    sign = tokens.accept(*_COMPARISONS)
+        if len(choices) > _CHOICES:
+            raise invalid_expression(
+                f"The IN operator is provided with too many operands; number of operands: {len(choices)}"
+            )
+        check_distinct("IN", (left, *choices))
+        return Condition("IN", (left, *choices))
+    sign = tokens.accept(*COMPARISONS)
     if sign is None:
-        raise tokens.syntax_error()
-    right = operand(tokens, scope)
-    return lambda item: compare(left(item), sign, right(item))
+        raise misused(tokens.kind, "size") if is_size else tokens.syntax_error()
+    right = condition_operand(tokens, scope)
+    check_distinct(sign, (left, right))
+    if sign not in ("=", "<>"):
+        check_kinds(sign, (left, right), _ORDERED)
+    return Condition(sign, (left, right))
 
 
-def operand(tokens: Tokens, scope: Scope) -> Operand:
-    """Return the operand that comes next: a value, a path, or the size of a path."""
-    if tokens.next.kind == "value":
-        value = scope.value(tokens.take().text)
-        return lambda _: value
-    if tokens.next.text == "size" and tokens.peek().text == "(":
-        tokens.take()
-        tokens.take()
-        inner = operand(tokens, scope)
-        tokens.expect(")")
-        return lambda item: _size(inner(item))
-    path = read_path(tokens, scope)
-    return lambda item: find(item, path)
+def _function(tokens: Tokens, scope: Scope) -> Condition:
+    if not is_condition_function(tokens.next.text):
+        raise misused(tokens.kind, tokens.next.text)
+    name, operands = arguments(tokens, scope, condition_operand)
+    if _is_operator(tokens.next.text):
+        raise misused(tokens.kind, name)
+    if name in ("attribute_exists", "attribute_not_exists"):
+        check_path(name, operands[0])
+        return Condition(name, operands)
+    check_distinct(name, operands)
+    if name == "begins_with":
+        check_kinds(name, operands, ("S", "B"))
+    elif name == "attribute_type":
+        _check_type_name(operands[1])
+    return Condition(name, operands)
+
+
+def _check_type_name(operand: Operand) -> None:
+    if operand.value is None:
+        kinds = operand.kind or f"{{{','.join(sorted(KINDS))}}}"
+        raise invalid_expression(
+            "Incorrect operand type for operator or function; operator or function: attribute_type, "
+            f"operand type: {kinds}"
+        )
+    check_kinds("attribute_type", [operand], ("S",))
+    if operand.value["S"] not in KINDS:
+        raise invalid_expression(
+            f"Invalid attribute type name found; type: {operand.value['S']}, "
+            f"valid types: {{{','.join(sorted(KINDS))}}}"
+        )
 
 
 def compare(left: Attribute | None, sign: str, right: Attribute | None) -> bool:
@@ -114,41 +200,6 @@ def compare(left: Attribute | None, sign: str, right: Attribute | None) -> bool:
     if kind != other_kind or kind not in _ORDERED:
         return False
     return bool({"<": one < other, "<=": one <= other, ">": one > other, ">=": one >= other}[sign])
-
-
-def _function(tokens: Tokens, scope: Scope) -> Test:
-    name = tokens.take().text
-    tokens.take()
-    arguments = [operand(tokens, scope)]
-    while tokens.accept(","):
-        arguments.append(operand(tokens, scope))
-    tokens.expect(")")
-    counts = {
-        "attribute_exists": 1,
-        "attribute_not_exists": 1,
-        "attribute_type": 2,
-        "begins_with": 2,
-        "contains": 2,
-    }
-    if name not in counts:
-        raise tokens.error(f"Invalid function name; function: {name}")
-    if len(arguments) != counts[name]:
-        raise tokens.error(
-            f"Incorrect number of operands for operator or function; operator or function: {name}, "
-            f"number of operands: {len(arguments)}"
-        )
-    first, second = arguments[0], arguments[-1]
-    match name:
-        case "attribute_exists":
-            return lambda item: first(item) is not None
-        case "attribute_not_exists":
-            return lambda item: first(item) is None
-        case "attribute_type":
-            return lambda item: _is_of_type(first(item), second(item))
-        case "begins_with":
-            return lambda item: _begins_with(first(item), second(item))
-        case _:
-            return lambda item: _contains(first(item), second(item))
 
 
 def _is_of_type(attribute: Attribute | None, kind: Attribute | None) -> bool:
@@ -173,10 +224,3 @@ def _contains(attribute: Attribute | None, wanted: Attribute | None) -> bool:
     if kind in ("SS", "NS", "BS") and kind == f"{other_kind}S":
         return (wanted["S"] if kind == "SS" else other) in one
     return False
-
-
-def _size(attribute: Attribute | None) -> Attribute | None:
-    if attribute is None:
-        return None
-    kind, value = comparable(attribute)
-    return {"N": str(Decimal(len(value)))} if kind in ("S", "B", "L", "M", "SS", "NS", "BS") else None

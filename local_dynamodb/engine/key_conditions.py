@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local_dynamodb.engine.attributes import key_bytes
-from local_dynamodb.engine.conditions import compare
+from local_dynamodb.engine.conditions import compare, condition
 from local_dynamodb.engine.errors import invalid
-from local_dynamodb.engine.lexer import Tokens
-from local_dynamodb.engine.paths import read_path
-from local_dynamodb.engine.scope import ExpressionFault
 
 if TYPE_CHECKING:
     from local_dynamodb.engine.attributes import Attribute
+    from local_dynamodb.engine.conditions import Condition
     from local_dynamodb.engine.schema import Table
     from local_dynamodb.engine.scope import Scope
 
-_KIND = "KeyConditionExpression"
+_TURNED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_OPERATORS = frozenset({*_TURNED, "BETWEEN", "begins_with"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,19 @@ class KeyCondition:
             return key_bytes(self.values[-1])
         return None
 
+    def check_start(self, key: tuple[bytes, bytes], sort_key: Attribute | None) -> None:
+        """Check that a page can begin after a key: the condition holds for it.
+
+        Raises:
+            ApiError: it does not.
+        """
+        if key[0] != self.partition:
+            raise invalid(
+                "The provided starting key is outside query boundaries based on provided conditions"
+            )
+        if not self.matches(sort_key):
+            raise invalid("The provided starting key does not match the range key predicate")
+
     def matches(self, sort_key: Attribute | None) -> bool:
         """Return whether an item with this sort key matches."""
         if not self.sign or sort_key is None:
@@ -61,75 +73,46 @@ def key_condition(text: str, table: Table, scope: Scope) -> KeyCondition:
     Raises:
         ApiError: it has a fault, or does not name one partition.
     """
-    tokens = Tokens(_KIND, text)
-    try:
-        terms = [_term(tokens, scope)]
-        while tokens.accept("AND"):
-            terms.append(_term(tokens, scope))
-        tokens.end()
-    except ExpressionFault as fault:
-        raise tokens.error(str(fault)) from None
-    by_name = {name: (sign, values) for name, sign, values in terms}
-    if len(by_name) != len(terms):
-        raise invalid("KeyConditionExpressions must only contain one condition per key")
+    by_name: dict[str, tuple[str, tuple[Attribute, ...]]] = {}
+    for part in _parts(condition("KeyConditionExpression", text, scope)):
+        name, sign, values = _term(part, table)
+        if name in by_name:
+            raise invalid("KeyConditionExpressions must only contain one condition per key")
+        by_name[name] = sign, values
     sign, values = by_name.pop(table.partition_key, ("", ()))
     if not sign:
         raise invalid(f"Query condition missed key schema element: {table.partition_key}")
     if sign != "=":
         raise invalid("Query key condition not supported")
-    _check_type(values, table.partition_type)
+    table.check_key_values(table.partition_key, values)
     partition = key_bytes(values[0])
     if not by_name:
         return KeyCondition(partition)
     if set(by_name) != {table.sort_key}:
         raise invalid(f"Query condition missed key schema element: {table.sort_key}")
     sign, values = by_name[table.sort_key]
-    _check_type(values, table.sort_type)
+    table.check_key_values(table.sort_key, values)
     return KeyCondition(partition, sign, values)
 
 
-def _term(tokens: Tokens, scope: Scope) -> tuple[str, str, tuple[Attribute, ...]]:
-    if tokens.accept("("):
-        term = _term(tokens, scope)
-        tokens.expect(")")
-        return term
-    if tokens.next.text == "begins_with" and tokens.peek().text == "(":
-        tokens.take()
-        tokens.take()
-        name = _name(tokens, scope)
-        tokens.expect(",")
-        value = _value(tokens, scope)
-        tokens.expect(")")
-        return name, "begins_with", (value,)
-    name = _name(tokens, scope)
-    if tokens.accept("BETWEEN"):
-        low = _value(tokens, scope)
-        tokens.expect("AND")
-        return name, "BETWEEN", (low, _value(tokens, scope))
-    sign = tokens.accept("=", "<", "<=", ">", ">=")
-    if sign is None:
-        raise tokens.syntax_error()
-    return name, sign, (_value(tokens, scope),)
+def _parts(whole: Condition) -> list[Condition]:
+    """Return the conditions that AND joins."""
+    if whole.operator == "AND":
+        return [each for part in whole.parts for each in _parts(part)]
+    if whole.operator not in _OPERATORS:
+        raise invalid(f"Invalid operator used in KeyConditionExpression: {whole.operator}")
+    return [whole]
 
 
-def _name(tokens: Tokens, scope: Scope) -> str:
-    path = read_path(tokens, scope)
-    return str(path[0])
-
-
-def _value(tokens: Tokens, scope: Scope) -> Attribute:
-    if tokens.next.kind != "value":
-        raise tokens.syntax_error()
-    return scope.value(tokens.take().text)
-
-
-def _check_type(values: tuple[Attribute, ...], kind: str) -> None:
-    if any(kind not in value for value in values):
-        raise invalid(
-            "One or more parameter values were invalid: Condition parameter type does not match schema type"
-        )
-    if any(value.get("S") == "" for value in values):
-        raise invalid(
-            "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "
-            "empty string value."
-        )
+def _term(part: Condition, table: Table) -> tuple[str, str, tuple[Attribute, ...]]:
+    """Return the attribute, the sign and the values of a condition; `:v < a` is turned into `a > :v`."""
+    operands, sign = part.operands, part.operator
+    if any(operand.path is None and operand.value is None for operand in operands):
+        raise invalid("KeyConditionExpressions cannot contain nested operations")
+    if operands[0].path is None and sign in _TURNED:
+        operands, sign = operands[::-1], _TURNED[sign]
+    path = operands[0].path
+    values = tuple(operand.value for operand in operands[1:] if operand.value is not None)
+    if path is None or len(values) != len(operands) - 1:
+        raise invalid(f"Query condition missed key schema element: {table.partition_key}")
+    return str(path[0]), sign, values

@@ -9,6 +9,15 @@ from local_dynamodb.engine.attributes import check_attribute, item_size
 from local_dynamodb.engine.conditions import condition
 from local_dynamodb.engine.errors import ApiError, condition_failed, invalid, invalid_values
 from local_dynamodb.engine.key_conditions import key_condition
+from local_dynamodb.engine.parameters import (
+    limit,
+    no_legacy,
+    required,
+    required_list,
+    return_values,
+    wants_count_only,
+    wants_failed_item,
+)
 from local_dynamodb.engine.projections import projection
 from local_dynamodb.engine.scope import Scope
 from local_dynamodb.engine.updates import Update
@@ -17,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from local_dynamodb.engine.attributes import Item
+    from local_dynamodb.engine.conditions import Condition
     from local_dynamodb.engine.items import ItemStore
     from local_dynamodb.engine.schema import Table
 
@@ -24,8 +34,6 @@ if TYPE_CHECKING:
 
 PAGE_BYTES = 1024 * 1024
 """Bytes of items that one Query or Scan reads (AWS developer guide, "Paginating table query results")."""
-
-_LEGACY = ("AttributesToGet", "Expected", "AttributeUpdates", "KeyConditions", "QueryFilter", "ScanFilter")
 
 
 class Operations:
@@ -55,41 +63,42 @@ class Operations:
 
     def get_item(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Run GetItem."""
-        table, scope = self.table(parameters), _scope(parameters)
+        table = self.table(parameters)
+        scope = _scope(parameters, table)
         part = projection(parameters, scope)
         scope.check_used()
-        item = self.read(table, parameters["Key"], bool(parameters.get("ConsistentRead")))
+        item = self.read(table, required(parameters, "Key"), bool(parameters.get("ConsistentRead")))
         return {} if item is None else {"Item": part(item)}
 
     def put_item(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Run PutItem."""
-        table, scope = self.table(parameters), _scope(parameters)
-        item = self.checked_item(table, parameters["Item"])
+        table, wanted = self.table(parameters), return_values(parameters)
+        scope = _scope(parameters, table)
+        item = self.checked_item(table, required(parameters, "Item"))
         before = self.check_condition(table, table.stored_key(item), parameters, scope)
-        scope.check_used()
         self.store.put(table, table.stored_key(item), item)
-        return _returned(parameters, before, None)
+        return _returned(wanted, before, None)
 
     def delete_item(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Run DeleteItem."""
-        table, scope = self.table(parameters), _scope(parameters)
-        key = table.stored_key(parameters["Key"], exact=True)
+        table, wanted = self.table(parameters), return_values(parameters)
+        scope = _scope(parameters, table)
+        key = table.stored_key(required(parameters, "Key"), exact=True)
         before = self.check_condition(table, key, parameters, scope)
-        scope.check_used()
         self.store.delete(table, key)
-        return _returned(parameters, before, None)
+        return _returned(wanted, before, None)
 
     def update_item(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Run UpdateItem."""
-        table, scope = self.table(parameters), _scope(parameters)
-        key = table.stored_key(parameters["Key"], exact=True)
+        table, wanted = self.table(parameters), return_values(parameters, of_update=True)
+        scope = _scope(parameters, table)
+        key = table.stored_key(required(parameters, "Key"), exact=True)
         text = parameters.get("UpdateExpression")
         update = Update(text, scope) if text is not None else None
         before = self.check_condition(table, key, parameters, scope)
-        scope.check_used()
         after = self.updated(table, parameters["Key"], before, update)
         self.store.put(table, key, after)
-        return _returned(parameters, before, after, update)
+        return _returned(wanted, before, after, update)
 
     def updated(self, table: Table, key: Item, before: Item | None, update: Update | None) -> Item:
         """Return an item after an update; an absent item begins with its key.
@@ -125,14 +134,17 @@ class Operations:
     ) -> Item | None:
         """Return the stored item, if the condition of a request holds for it.
 
+        The condition is the last expression of a request, so that `scope` knows then which names and values are used.
+
         Raises:
-            ApiError: it does not hold, or has a fault.
+            ApiError: it does not hold, or has a fault; or a name or a value of the request is not used.
         """
         text = parameters.get("ConditionExpression")
         test = condition("ConditionExpression", text, scope) if text is not None else None
+        wanted = wants_failed_item(parameters)
+        scope.check_used()
         before = self.store.get(table, key)
-        if test is not None and not test(before or {}):
-            wanted = parameters.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+        if test is not None and not test.holds(before or {}):
             raise condition_failed(before if wanted else None)
         return before
 
@@ -145,11 +157,12 @@ class Operations:
     def batch_get_item(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Run BatchGetItem."""
         responses: dict[str, list[Item]] = {}
-        wanted = parameters["RequestItems"]
-        if sum(len(each["Keys"]) for each in wanted.values()) > BATCH_READS:
+        wanted = required_list(parameters, "RequestItems")
+        if sum(len(required_list(each, "Keys")) for each in wanted.values()) > BATCH_READS:
             raise invalid("Too many items requested for the BatchGetItem call")
         for name, request in wanted.items():
-            table, scope = self.table({"TableName": name}), _scope(request)
+            table = self.table({"TableName": name})
+            scope = _scope(request, table)
             part = projection(request, scope)
             scope.check_used()
             _check_distinct(table.stored_key(key, exact=True) for key in request["Keys"])
@@ -159,13 +172,15 @@ class Operations:
 
     def batch_write_item(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Run BatchWriteItem."""
-        wanted = parameters["RequestItems"]
-        if sum(map(len, wanted.values())) > BATCH_WRITES:
+        wanted = required_list(parameters, "RequestItems")
+        if sum(len(required_list(wanted, name)) for name in wanted) > BATCH_WRITES:
             raise invalid("Too many items requested for the BatchWriteItem call")
         todo: list[tuple[Table, Key, Item | None]] = []
         for name, requests in wanted.items():
             table = self.table({"TableName": name})
             for request in requests:
+                if len(request.keys() & {"PutRequest", "DeleteRequest"}) != 1:
+                    raise invalid("A request must have exactly one of PutRequest and DeleteRequest")
                 if "PutRequest" in request:
                     item = self.checked_item(table, request["PutRequest"]["Item"])
                     todo.append((table, table.stored_key(item), item))
@@ -181,12 +196,22 @@ class Operations:
 
     def query(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Run Query."""
-        table, scope = self.table(parameters), _scope(parameters)
-        wanted = key_condition(parameters.get("KeyConditionExpression") or " ", table, scope)
+        table = self.table(parameters)
+        scope = _scope(parameters, table)
+        text = parameters.get("KeyConditionExpression")
+        if text is None:
+            raise invalid(
+                "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
+            )
+        wanted = key_condition(text, table, scope)
         reverse = parameters.get("ScanIndexForward") is False
         low, high = wanted.low, wanted.high
         start = parameters.get("ExclusiveStartKey")
-        after = table.stored_key(start, exact=True)[1] if start else None
+        after: bytes | None = None
+        if start:
+            key = _start_key(table, start)
+            wanted.check_start(key, start.get(table.sort_key))
+            after = key[1]
         if after is not None and reverse:
             high = after if high is None else min(high, after)
         elif after is not None:
@@ -196,15 +221,16 @@ class Operations:
             for key, item in self.store.partition(table, wanted.partition, low, high, reverse=reverse)
             if key[1] != after and wanted.matches(item.get(table.sort_key))
         )
-        return self._page(table, parameters, scope, rows)
+        return self._page(table, parameters, scope, rows, is_query=True)
 
     def scan(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Run Scan."""
-        if "Segment" in parameters:
+        if "Segment" in parameters or "TotalSegments" in parameters:
             raise invalid("Parallel scans are not available locally")
-        table, scope = self.table(parameters), _scope(parameters)
+        table = self.table(parameters)
+        scope = _scope(parameters, table)
         start = parameters.get("ExclusiveStartKey")
-        after = table.stored_key(start, exact=True) if start else (b"", b"")
+        after = _start_key(table, start) if start else (b"", b"")
         return self._page(table, parameters, scope, self.store.scan(table, after))
 
     def _page(
@@ -213,30 +239,32 @@ class Operations:
         parameters: Mapping[str, Any],
         scope: Scope,
         rows: Iterable[tuple[Key, Item]],
+        *,
+        is_query: bool = False,
     ) -> dict[str, Any]:
         """Return one page: items up to the limit, or up to 1 MB, before the filter."""
         if parameters.get("IndexName"):
             raise invalid("Secondary indexes are not available locally")
-        limit = parameters.get("Limit")
-        if limit is not None and limit < 1:
-            raise invalid("Limit must be greater than or equal to 1")
+        most, count_only = limit(parameters), wants_count_only(parameters)
         text = parameters.get("FilterExpression")
         test = condition("FilterExpression", text, scope) if text is not None else None
         part = projection(parameters, scope)
         scope.check_used()
+        if test is not None and is_query:
+            _check_no_key(table, test)
         found: list[Item] = []
         read, bytes_, last = 0, 0, None
         for key, stored in self._seen(table, parameters, rows):
             read += 1
             bytes_ += item_size(stored)
-            if test is None or test(stored):
+            if test is None or test.holds(stored):
                 found.append(part(stored))
-            if read == limit or bytes_ > PAGE_BYTES:
+            if read == most or bytes_ > PAGE_BYTES:
                 last = table.key_of(stored)
                 del key
                 break
         answer: dict[str, Any] = {"Count": len(found), "ScannedCount": read}
-        if parameters.get("Select") != "COUNT":
+        if not count_only:
             answer["Items"] = found
         return answer if last is None else answer | {"LastEvaluatedKey": last}
 
@@ -251,11 +279,32 @@ class Operations:
                 yield key, seen
 
 
-def _scope(parameters: Mapping[str, Any]) -> Scope:
-    for name in _LEGACY:
-        if name in parameters:
-            raise invalid(f"The legacy parameter {name} is not available locally; use expressions")
-    return Scope(parameters)
+def _scope(parameters: Mapping[str, Any], table: Table) -> Scope:
+    no_legacy(parameters)
+    return Scope(parameters, table.key_names)
+
+
+def _start_key(table: Table, start: Item) -> Key:
+    """Return the key after which a page begins.
+
+    Raises:
+        ApiError: it is no key of the table.
+    """
+    try:
+        return table.stored_key(start, exact=True)
+    except ApiError as error:
+        raise invalid(f"The provided starting key is invalid: {error.message}") from None
+
+
+def _check_no_key(table: Table, filtered: Condition) -> None:
+    """Check that the filter of a query has no attribute of the key: the key condition is for them."""
+    named = {path[0] for path in filtered.paths()}
+    for name in table.key_names:
+        if name in named:
+            raise invalid(
+                "Filter Expression can only contain non-primary key attributes: Primary key attribute: "
+                + name
+            )
 
 
 def _check_distinct(keys: Iterable[object]) -> None:
@@ -265,10 +314,9 @@ def _check_distinct(keys: Iterable[object]) -> None:
 
 
 def _returned(
-    parameters: Mapping[str, Any], before: Item | None, after: Item | None, update: Update | None = None
+    wanted: str, before: Item | None, after: Item | None, update: Update | None = None
 ) -> dict[str, Any]:
     """Return the answer with the attributes that ReturnValues asks for."""
-    wanted = parameters.get("ReturnValues", "NONE")
     chosen = after if wanted.endswith("NEW") else before
     if wanted == "NONE" or chosen is None:
         return {}

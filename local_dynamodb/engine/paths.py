@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from blocks_runtime.atomic_table.limits import NESTING
 from local_dynamodb.engine.errors import invalid
+from local_dynamodb.engine.scope import invalid_expression
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from local_dynamodb.engine.attributes import Attribute, Item
     from local_dynamodb.engine.lexer import Tokens
     from local_dynamodb.engine.scope import Scope
 
 Path: TypeAlias = "tuple[str | int, ...]"
 
+_LARGEST_INDEX = 2**31 - 1
+
 
 def read_path(tokens: Tokens, scope: Scope) -> Path:
-    """Return the path that comes next."""
+    """Return the path that comes next.
+
+    Raises:
+        ExpressionFault: it is too deep, or has a number that is no index of a list.
+    """
     if tokens.next.kind not in ("word", "name"):
         raise tokens.syntax_error()
     parts: list[str | int] = [scope.name(tokens.take().text)]
@@ -27,8 +37,15 @@ def read_path(tokens: Tokens, scope: Scope) -> Path:
         elif tokens.accept("["):
             if tokens.next.kind != "number":
                 raise tokens.syntax_error()
-            parts.append(int(tokens.take().text))
+            index = tokens.take().text
+            if int(index) > _LARGEST_INDEX:
+                raise invalid_expression(f"List index is not within the allowable range; index: [{index}]")
+            parts.append(int(index))
             tokens.expect("]")
+        elif len(parts) > NESTING:
+            raise invalid_expression(
+                f"The document path has too many nesting levels; nesting levels: {len(parts)}"
+            )
         else:
             return tuple(parts)
 
@@ -60,10 +77,28 @@ def parent(item: Item, path: Path) -> Attribute:
     return holder
 
 
-def overlap(one: Path, other: Path) -> bool:
-    """Return whether one path is the other one, or leads to it."""
-    shorter = min(len(one), len(other))
-    return one[:shorter] == other[:shorter]
+def check_apart(paths: Sequence[Path]) -> None:
+    """Check that no path of an expression leads to another one, or makes a list of what another makes a map.
+
+    Raises:
+        ExpressionFault: one does.
+    """
+    for number, path in enumerate(paths):
+        for other in paths[number + 1 :]:
+            if (fault := _fault(path, other)) is not None:
+                raise invalid_expression(
+                    f"Two document paths {fault} with each other; must remove or rewrite one of these paths; "
+                    f"path one: {text_of(path)}, path two: {text_of(other)}"
+                )
+
+
+def _fault(one: Path, other: Path) -> str | None:
+    for part, opposite in zip(one, other, strict=False):
+        if isinstance(part, str) is not isinstance(opposite, str):
+            return "conflict"
+        if part != opposite:
+            return None
+    return "overlap"
 
 
 def text_of(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from local_dynamodb.engine.lexer import Tokens
-from local_dynamodb.engine.paths import find, read_path
+from local_dynamodb.engine.paths import check_apart, find, read_path
 from local_dynamodb.engine.scope import ExpressionFault
 
 if TYPE_CHECKING:
@@ -31,8 +31,11 @@ def projection(parameters: Mapping[str, Any], scope: Scope) -> Callable[[Item], 
         while tokens.accept(","):
             paths.append(read_path(tokens, scope))
         tokens.end()
+        check_apart(paths)
     except ExpressionFault as fault:
         raise tokens.error(str(fault)) from None
+    for path in paths:
+        scope.check_scalar_key(path)
     return lambda item: _part(item, paths)
 
 

@@ -16,7 +16,7 @@ from local_dynamodb.engine.errors import invalid, invalid_values
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from local_dynamodb.engine.attributes import Item
+    from local_dynamodb.engine.attributes import Attribute, Item
 
 _INDEXES = ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
 
@@ -116,6 +116,18 @@ class Table:
             parts.append(self._part(self.sort_key, self.sort_type, item, SORT_KEY_BYTES, exact))
         return (parts[0], parts[1] if self.sort_key else b"")
 
+    def check_key_values(self, name: str, values: tuple[Attribute, ...]) -> None:
+        """Check the values that a key condition compares a key attribute with.
+
+        Raises:
+            ApiError: one is empty, or of another type.
+        """
+        kind = self.partition_type if name == self.partition_key else self.sort_type
+        if any(kind not in value for value in values):
+            raise invalid_values("Condition parameter type does not match schema type")
+        for value in values:
+            _check_not_empty(name, value)
+
     def _part(self, name: str, kind: str, item: Item, limit: int, exact: bool) -> bytes:
         if name not in item:
             raise invalid_values(f"Missing the key {name} in the item")
@@ -126,10 +138,7 @@ class Table:
             raise invalid_values(
                 f"Type mismatch for key {name} expected: {kind} actual: {next(iter(attribute))}"
             )
-        if attribute[kind] == "":
-            raise invalid_values(
-                f"The AttributeValue for a key attribute cannot contain an empty string value. Key: {name}"
-            )
+        _check_not_empty(name, attribute)
         stored = key_bytes(attribute)
         if kind != "N" and len(stored) > limit:
             size = "2048 bytes" if limit == PARTITION_KEY_BYTES else "1024 bytes"
@@ -155,6 +164,15 @@ class Table:
             "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
             "DeletionProtectionEnabled": self.deletion_protection,
         }
+
+
+def _check_not_empty(name: str, attribute: Attribute) -> None:
+    ((kind, value),) = attribute.items()
+    if value == "":
+        raise invalid(
+            "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "
+            f"empty {'binary' if kind == 'B' else 'string'} value. Key: {name}"
+        )
 
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}")

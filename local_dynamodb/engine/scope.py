@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local_dynamodb.engine.attributes import check_attribute
-from local_dynamodb.engine.errors import invalid, invalid_values
+from local_dynamodb.engine.errors import ApiError, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from local_dynamodb.engine.attributes import Attribute
+
+_PLACEHOLDER = re.compile(r"[#:][A-Za-z0-9_]+")
+_PLACEHOLDER_BYTES = 255
+"""Bytes of a placeholder, its sign included (AWS developer guide, "Quotas in Amazon DynamoDB")."""
 
 
 @cache
@@ -23,20 +28,30 @@ def reserved_words() -> frozenset[str]:
 
 
 class Scope:
-    """ExpressionAttributeNames and ExpressionAttributeValues of a request, and which of them were used."""
+    """ExpressionAttributeNames and ExpressionAttributeValues of a request, and which of them were used.
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
+    Raises:
+        ApiError: a placeholder is not valid, or its name or value.
+    """
+
+    def __init__(self, parameters: Mapping[str, Any], key_names: Collection[str]) -> None:
+        self._key_names = key_names
         self._names = parameters.get("ExpressionAttributeNames")
         given = parameters.get("ExpressionAttributeValues")
         self._values = None
+        if self._names is not None:
+            _check_placeholders("ExpressionAttributeNames", "#", self._names)
+            for token, name in self._names.items():
+                if not name:
+                    raise invalid(
+                        "ExpressionAttributeNames contains invalid value: Empty attribute name for key "
+                        f"{token}"
+                    )
         if given is not None:
-            if not given:
-                raise invalid("ExpressionAttributeValues must not be empty")
-            self._values = {name: check_attribute(value) for name, value in given.items()}
+            _check_placeholders("ExpressionAttributeValues", ":", given)
+            self._values = {token: _checked_value(token, value) for token, value in given.items()}
         self._used: set[str] = set()
         self._has_expression = any(name.endswith("Expression") for name in parameters)
-        if self._names is not None and not self._names:
-            raise invalid("ExpressionAttributeNames must not be empty")
 
     def name(self, token: str) -> str:
         """Return the name of an attribute, as an expression has it.
@@ -68,6 +83,18 @@ class Scope:
             )
         return self._values[token]
 
+    def check_scalar_key(self, path: tuple[str | int, ...]) -> None:
+        """Check that a path does not lead into an attribute of the key.
+
+        Raises:
+            ApiError: it does.
+        """
+        if len(path) > 1 and path[0] in self._key_names:
+            raise invalid(
+                "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
+                f"Key: {path[0]}"
+            )
+
     def check_used(self) -> None:
         """Check that every name and value was used.
 
@@ -84,6 +111,29 @@ class Scope:
                 )
 
 
+def _check_placeholders(parameter: str, sign: str, given: Mapping[str, object]) -> None:
+    if not given:
+        raise invalid(f"{parameter} must not be empty")
+    for token in given:
+        size = len(token.encode("utf-8", "surrogatepass"))
+        if size > _PLACEHOLDER_BYTES:
+            raise invalid(
+                f"{parameter} contains invalid key: The expression attribute map contains a key that is too "
+                f"long; size of key: {size}"
+            )
+        if not _PLACEHOLDER.fullmatch(token) or not token.startswith(sign):
+            raise invalid(f'{parameter} contains invalid key: Syntax error; key: "{token}"')
+
+
+def _checked_value(token: str, value: object) -> Attribute:
+    try:
+        return check_attribute(value)
+    except ApiError as error:
+        raise invalid(
+            f"ExpressionAttributeValues contains invalid value: {error.message} for key {token}"
+        ) from None
+
+
 def invalid_expression(message: str) -> Exception:
     """Return an error of an expression whose kind the caller adds."""
     return ExpressionFault(message)
@@ -91,6 +141,3 @@ def invalid_expression(message: str) -> Exception:
 
 class ExpressionFault(Exception):
     """A fault in an expression, before its kind is known."""
-
-
-__all__ = ["ExpressionFault", "Scope", "invalid_values", "reserved_words"]

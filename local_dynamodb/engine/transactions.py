@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from blocks_runtime.atomic_table.limits import ACTIONS, TOKEN_SECONDS, TRANSACTION_BYTES
 from local_dynamodb.engine.attributes import item_size
 from local_dynamodb.engine.errors import ApiError, canceled, invalid
+from local_dynamodb.engine.parameters import required, required_list, token
 from local_dynamodb.engine.projections import projection
 from local_dynamodb.engine.scope import Scope
 from local_dynamodb.engine.updates import Update
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from local_dynamodb.engine.schema import Table
 
 _KINDS = ("ConditionCheck", "Put", "Update", "Delete")
+_TOO_LARGE = "Collection size of items in the transaction cannot exceed 4MB"
 
 
 def transact_write(operations: Operations, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,12 +35,10 @@ def transact_write(operations: Operations, parameters: Mapping[str, Any]) -> dic
     Raises:
         ApiError: the request is not valid, or an action failed; the reasons tell which.
     """
-    token = parameters.get("ClientRequestToken")
-    if token is not None and _is_repeated(operations, parameters, token):
+    known = token(parameters)
+    if known is not None and _is_repeated(operations, parameters, known):
         return {}
-    actions = [_action(each) for each in parameters["TransactItems"]]
-    if not 1 <= len(actions) <= ACTIONS:
-        raise invalid("Member must have length less than or equal to 100")
+    actions = [_action(each) for each in required_list(parameters, "TransactItems", ACTIONS)]
     keys = [_key_of(operations, kind, action) for kind, action in actions]
     if len(set(keys)) != len(keys):
         raise invalid("Transaction request cannot include multiple operations on one item")
@@ -47,40 +47,43 @@ def transact_write(operations: Operations, parameters: Mapping[str, Any]) -> dic
         raise canceled(reasons)
     written = (change.after for change in operations.store.changes if change.after is not None)
     if sum(map(item_size, written)) > TRANSACTION_BYTES:
-        raise invalid("Collection size of items in the transaction cannot exceed 4MB")
-    if token is not None:
-        operations.store.put_token(operations.region, token, _digest(parameters), time.time())
+        raise invalid(_TOO_LARGE)
+    if known is not None:
+        operations.store.put_token(operations.region, known, _digest(parameters), time.time())
     return {}
 
 
 def transact_get(operations: Operations, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return items as they are at one moment."""
-    requests = [each["Get"] for each in parameters["TransactItems"]]
-    if not 1 <= len(requests) <= ACTIONS:
-        raise invalid("Member must have length less than or equal to 100")
+    requests = [required(each, "Get") for each in required_list(parameters, "TransactItems", ACTIONS)]
     responses: list[dict[str, Item]] = []
     seen: set[tuple[str, tuple[bytes, bytes]]] = set()
+    size = 0
     for request in requests:
-        table, scope = operations.table(request), Scope(request)
-        key = table.stored_key(request["Key"], exact=True)
+        table = operations.table(request)
+        scope = Scope(request, table.key_names)
+        key = table.stored_key(required(request, "Key"), exact=True)
         if (table.name, key) in seen:
             raise invalid("Transaction request cannot include multiple operations on one item")
         seen.add((table.name, key))
         part = projection(request, scope)
         scope.check_used()
         item = operations.store.get(table, key)
+        size += 0 if item is None else item_size(item)
         responses.append({} if item is None else {"Item": part(item)})
+    if size > TRANSACTION_BYTES:
+        raise invalid(_TOO_LARGE)
     return {"Responses": responses}
 
 
-def _is_repeated(operations: Operations, parameters: Mapping[str, Any], token: str) -> bool:
-    known = operations.store.digest_of_token(operations.region, token, time.time() - TOKEN_SECONDS)
-    if known is not None and known != _digest(parameters):
+def _is_repeated(operations: Operations, parameters: Mapping[str, Any], known: str) -> bool:
+    digest = operations.store.digest_of_token(operations.region, known, time.time() - TOKEN_SECONDS)
+    if digest is not None and digest != _digest(parameters):
         raise ApiError(
             "IdempotentParameterMismatchException",
             "The client request token was used before with other parameters",
         )
-    return known is not None
+    return digest is not None
 
 
 def _digest(parameters: Mapping[str, Any]) -> str:
@@ -97,14 +100,17 @@ def _action(given: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
 def _key_of(operations: Operations, kind: str, action: Mapping[str, Any]) -> tuple[str, tuple[bytes, bytes]]:
     table = operations.table(action)
     if kind == "Put":
-        return table.name, table.stored_key(action["Item"])
-    return table.name, table.stored_key(action["Key"], exact=True)
+        return table.name, table.stored_key(required(action, "Item"))
+    return table.name, table.stored_key(required(action, "Key"), exact=True)
 
 
 def _carry_out(operations: Operations, kind: str, action: Mapping[str, Any]) -> dict[str, Any]:
     """Carry out one action, and return its cancellation reason; the caller undoes all if one failed."""
-    table, scope = operations.table(action), Scope(action)
-    update = Update(action["UpdateExpression"], scope) if kind == "Update" else None
+    table = operations.table(action)
+    scope = Scope(action, table.key_names)
+    update = Update(required(action, "UpdateExpression"), scope) if kind == "Update" else None
+    if kind == "ConditionCheck":
+        required(action, "ConditionExpression")
     key = _key_of(operations, kind, action)[1]
     try:
         before = operations.check_condition(table, key, action, scope)
@@ -112,7 +118,6 @@ def _carry_out(operations: Operations, kind: str, action: Mapping[str, Any]) -> 
         if error.code != "ConditionalCheckFailedException":
             raise
         return {"Code": "ConditionalCheckFailed", "Message": error.message, **error.further}
-    scope.check_used()
     try:
         _write(operations, table, kind, action, before, update)
     except ApiError as error:

@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING
 from local_dynamodb.engine.attributes import comparable, stored_number
 from local_dynamodb.engine.errors import invalid
 from local_dynamodb.engine.lexer import Tokens
-from local_dynamodb.engine.paths import Path, find, overlap, parent, read_path, text_of
-from local_dynamodb.engine.scope import ExpressionFault
+from local_dynamodb.engine.operands import (
+    Operand,
+    arguments,
+    check_kinds,
+    check_path,
+    misused,
+    value_operand,
+)
+from local_dynamodb.engine.paths import Path, check_apart, find, parent, read_path
+from local_dynamodb.engine.scope import ExpressionFault, invalid_expression
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +30,24 @@ if TYPE_CHECKING:
     from local_dynamodb.engine.scope import Scope
 
     Value = Callable[[Item], Attribute]
-    Change = Callable[[Item, Item], None]
 
 _EXACT = Context(prec=400)
 _MISSING = "The provided expression refers to an attribute that does not exist in the item"
 _WRONG_TYPE = "An operand in the update expression has an incorrect data type"
+_SETS = ("SS", "NS", "BS")
+_CLAUSE_KINDS = {"ADD": ("N", *_SETS), "DELETE": _SETS}
+_LONG_KINDS = {
+    "S": "STRING",
+    "N": "NUMBER",
+    "B": "BINARY",
+    "BOOL": "BOOLEAN",
+    "NULL": "NULL",
+    "L": "LIST",
+    "M": "MAP",
+    "SS": "STRING_SET",
+    "NS": "NUMBER_SET",
+    "BS": "BINARY_SET",
+}
 
 
 class Update:
@@ -38,7 +59,7 @@ class Update:
         tokens = Tokens("UpdateExpression", text)
         seen: set[str] = set()
         try:
-            while tokens.next.kind != "end":
+            while not seen or tokens.next.kind != "end":
                 clause = tokens.accept("SET", "REMOVE", "ADD", "DELETE")
                 if clause is None:
                     raise tokens.syntax_error()
@@ -50,15 +71,9 @@ class Update:
                 self._read(clause, tokens, scope)
                 while tokens.accept(","):
                     self._read(clause, tokens, scope)
+            check_apart(self.paths)
         except ExpressionFault as fault:
             raise tokens.error(str(fault)) from None
-        for index, path in enumerate(self.paths):
-            for other in self.paths[index + 1 :]:
-                if overlap(path, other):
-                    raise tokens.error(
-                        "Two document paths overlap with each other; must remove or rewrite one of these paths; "
-                        f"path one: {text_of(path)}, path two: {text_of(other)}"
-                    )
 
     def apply(self, before: Item) -> Item:
         """Return the item after the update; all values are read from the item before it.
@@ -88,8 +103,13 @@ class Update:
         elif clause != "REMOVE":
             if tokens.next.kind != "value":
                 raise tokens.syntax_error()
-            constant = scope.value(tokens.take().text)
-            value = lambda _: constant  # noqa: E731
+            constant = value_operand(tokens, scope)
+            if constant.kind not in _CLAUSE_KINDS[clause]:
+                raise invalid_expression(
+                    f"Incorrect operand type for operator or function; operator: {clause}, "
+                    f"operand type: {_LONG_KINDS[constant.kind]}, typeSet: ALLOWED_FOR_{clause}_OPERAND"
+                )
+            value = _present(constant)
         self.paths.append(path)
         self._changes.append((path, value, clause))
 
@@ -98,27 +118,24 @@ def _sum(tokens: Tokens, scope: Scope) -> Value:
     left = _operand(tokens, scope)
     sign = tokens.accept("+", "-")
     if sign is None:
-        return left
+        return _present(left)
     right = _operand(tokens, scope)
+    check_kinds(sign, (left, right), ("N",))
+    first, second = _present(left), _present(right)
 
     def calculate(item: Item) -> Attribute:
-        one, other = _number(left(item)), _number(right(item))
+        one, other = _number(first(item)), _number(second(item))
         result = _EXACT.add(one, other) if sign == "+" else _EXACT.subtract(one, other)
         return {"N": stored_number(str(result))}
 
     return calculate
 
 
-def _operand(tokens: Tokens, scope: Scope) -> Value:
-    if tokens.next.kind == "value":
-        value = scope.value(tokens.take().text)
-        return lambda _: value
-    if tokens.next.kind == "word" and tokens.peek().text == "(":
-        return _function(tokens, scope)
-    path = read_path(tokens, scope)
+def _present(operand: Operand) -> Value:
+    """Return the function that reads an operand, and raises if its attribute is missing."""
 
     def read(item: Item) -> Attribute:
-        found = find(item, path)
+        found = operand.read(item)
         if found is None:
             raise invalid(_MISSING)
         return found
@@ -126,29 +143,36 @@ def _operand(tokens: Tokens, scope: Scope) -> Value:
     return read
 
 
-def _function(tokens: Tokens, scope: Scope) -> Value:
-    name = tokens.take().text
-    tokens.take()
-    if name == "if_not_exists":
-        path = read_path(tokens, scope)
-        tokens.expect(",")
-        fallback = _operand(tokens, scope)
+def _operand(tokens: Tokens, scope: Scope) -> Operand:
+    if tokens.accept("("):
+        operand = _operand(tokens, scope)
         tokens.expect(")")
-        return lambda item: found if (found := find(item, path)) is not None else fallback(item)
-    if name != "list_append":
-        raise tokens.error(f"Invalid function name; function: {name}")
-    first = _operand(tokens, scope)
-    tokens.expect(",")
-    second = _operand(tokens, scope)
-    tokens.expect(")")
+        return operand
+    if tokens.next.kind == "value":
+        return value_operand(tokens, scope)
+    if tokens.is_call():
+        return _function(tokens, scope)
+    path = read_path(tokens, scope)
+    return Operand(lambda item: find(item, path), path=path)
+
+
+def _function(tokens: Tokens, scope: Scope) -> Operand:
+    if tokens.next.text not in ("if_not_exists", "list_append"):
+        raise misused(tokens.kind, tokens.next.text)
+    name, (first, second) = arguments(tokens, scope, _operand)
+    if name == "if_not_exists":
+        check_path(name, first)
+        return Operand(lambda item: found if (found := first.read(item)) is not None else second.read(item))
+    check_kinds(name, (first, second), ("L",))
+    left, right = _present(first), _present(second)
 
     def append(item: Item) -> Attribute:
-        one, other = first(item), second(item)
+        one, other = left(item), right(item)
         if "L" not in one or "L" not in other:
             raise invalid(_WRONG_TYPE)
         return {"L": [*one["L"], *other["L"]]}
 
-    return append
+    return Operand(append, kind="L")
 
 
 def _number(attribute: Attribute) -> Decimal:
@@ -177,8 +201,6 @@ def _change(after: Item, before: Item, path: Path, value: Attribute, clause: str
 
 def _added(found: Attribute | None, value: Attribute) -> Attribute:
     ((kind, amount),) = value.items()
-    if kind not in ("N", "SS", "NS", "BS"):
-        raise invalid(f"Incorrect operand type for operator or function; operator: ADD, operand type: {kind}")
     if found is None:
         return value
     if kind not in found:
@@ -191,10 +213,6 @@ def _added(found: Attribute | None, value: Attribute) -> Attribute:
 def _without(found: Attribute | None, value: Attribute) -> Attribute | None:
     """Return a set without elements; None if nothing is left."""
     ((kind, elements),) = value.items()
-    if kind not in ("SS", "NS", "BS"):
-        raise invalid(
-            f"Incorrect operand type for operator or function; operator: DELETE, operand type: {kind}"
-        )
     if found is None:
         return None
     if kind not in found:

@@ -201,6 +201,17 @@ def test_several_grants_of_one_grantee_are_one_resource(stack: cdk.Stack, db: Di
     assert len(template.ids("AWS::IAM::RolePolicy")) == 1
 
 
+def test_a_policy_has_each_statement_once(stack: cdk.Stack, db: DistributedDatabase) -> None:
+    made = role(stack)
+    db.grant_connect(made)
+    grant = db.grants.of(made)
+    assert grant is not None
+    for action in ("dsql:GetCluster", "dsql:DbConnect", "dsql:GetCluster"):
+        assert grant.allow(action, db.cluster_arn).success
+    document = Template.of(stack).the("AWS::IAM::RolePolicy")["Properties"]["PolicyDocument"]
+    assert [each["Action"] for each in document["Statement"]] == ["dsql:DbConnect", "dsql:GetCluster"]
+
+
 def test_grants_may_come_after_others_have_read_the_template(
     stack: cdk.Stack, db: DistributedDatabase
 ) -> None:

@@ -133,7 +133,6 @@ CONDITIONS = [
     "nil = :null",
     "t > :a",
     "#n = :five",
-    "n = n",
 ]
 VALUES = {
     ":five": {"N": "5.0"},

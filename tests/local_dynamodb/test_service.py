@@ -113,6 +113,15 @@ def test_half_of_a_batch_comes_back(dynamo: LocalDynamo, api: Any) -> None:
     assert (len(answer["Responses"]["t"]), len(answer["UnprocessedKeys"]["t"]["Keys"])) == (1, 1)
 
 
+def test_a_batch_of_one_comes_back_whole(dynamo: LocalDynamo, api: Any) -> None:
+    wanted = {"t": [{"PutRequest": {"Item": item("a", n=1)}}]}
+    dynamo.inject("unprocessed", times=2)
+    assert api.batch_write_item(RequestItems=wanted)["UnprocessedItems"] == wanted
+    keys = {"t": {"Keys": [item("a")]}}
+    answer = api.batch_get_item(RequestItems=keys)
+    assert (answer["Responses"], answer["UnprocessedKeys"]) == ({}, keys)
+
+
 @divergence("reads-never-stale")
 def test_a_stale_read_sees_the_state_before(dynamo: LocalDynamo, api: Any) -> None:
     for number in (1, 2):
@@ -416,6 +425,32 @@ def test_transactions_never_meet(api: Any, dynamo: LocalDynamo) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
     assert stored(api, "a") == 80
+
+
+@divergence("tables-unread")
+@divergence("ttl-at-once")
+def test_a_table_is_created_and_changed_more_freely(dynamo: LocalDynamo, api: Any) -> None:
+    api.create_table(
+        TableName="u",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+    )
+    for attribute in ("ttl", "ttl", "other"):
+        setting = {"Enabled": True, "AttributeName": attribute}
+        api.update_time_to_live(TableName="u", TimeToLiveSpecification=setting)
+    api.delete_table(TableName="u")
+
+
+@divergence("rarely-refused")
+def test_what_sources_do_not_agree_on_is_accepted(api: Any) -> None:
+    api.update_item(
+        TableName="t",
+        Key=item("a"),
+        UpdateExpression="SET n = if_not_exists(m, if_not_exists(n, :one))",
+        ConditionExpression="attribute_type(:one, :kind)",
+        ExpressionAttributeValues={":one": {"N": "1"}, ":kind": {"S": "N"}},
+    )
+    api.update_item(TableName="t", Key=item("a"), UpdateExpression="SET n = if_not_exists(n, n)")
 
 
 @divergence("no-capacity")

@@ -71,7 +71,9 @@ def test_the_runtime_loads_from_the_layer_alone(python: str) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the runtime client is for Linux")
 def test_the_runtime_client_has_all_it_imports() -> None:
-    folder = bundling.runtime_client(Target.of_this_interpreter())
+    folder = bundling.runtime_client(
+        Target(f"{sys.version_info.major}.{sys.version_info.minor}", platform.machine())
+    )
     code = "import awslambdaric.bootstrap, runtime_client; print(awslambdaric.__file__)"
     assert Path(run(sys.executable, folder, code)).is_relative_to(folder)
 

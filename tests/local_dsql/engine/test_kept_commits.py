@@ -13,8 +13,8 @@ from local_dsql.engine.committed_rows import CommittedRows, Newer, holdings
 from local_dsql.engine.opening import Opening
 from local_dsql.write_ahead_log import LockStrength, OperationKind, Place, RowOperation, Snapshot, net_changes
 from local_dsql.write_ahead_log.packed import DELETE, INSERT, NO_LOCK, UPDATE, pack
-from local_dsql.write_ahead_log.retention import DROP
 from local_dsql.write_ahead_log.transactions import CommittedTransaction
+from tests.local_dsql.write_ahead_log.servers import DROP_SLOT
 
 if TYPE_CHECKING:
     from tests.local_dsql.engine.laboratory import Laboratory
@@ -223,7 +223,7 @@ def test_log_that_is_gone_dooms_open_transactions(laboratory: Laboratory) -> Non
         rounds = laboratory.engine._rounds
         assert rounds is not None
         rounds.cancel()  # else it may have read the log before that is gone
-        await laboratory.engine._superuser.rows(DROP)
+        await laboratory.engine._superuser.rows(DROP_SLOT)
         await other.ok("update t set n = n + 1 where id = 2")
         superuser = await laboratory.server.connect("postgres")
         for _ in range(3):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIB = 1024 * 1024
+DROP_SLOT = f"SELECT pg_catalog.pg_drop_replication_slot('{retention.SLOT}')"
+"""Statement that releases the whole log, on the connection that holds the slot."""
 
 
 @dataclass

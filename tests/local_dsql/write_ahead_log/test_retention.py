@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local_dsql.write_ahead_log import retention
-from tests.local_dsql.write_ahead_log.servers import MIB, rows, running
+from tests.local_dsql.write_ahead_log.servers import DROP_SLOT, MIB, rows, running
 from tests.local_dsql.write_ahead_log.watched import Watched
 
 if TYPE_CHECKING:
@@ -78,5 +78,5 @@ def test_the_holder_needs_replication_and_no_more(small: Server) -> None:
     holder.execute(retention.HOLD.encode())
     ((position,),) = rows(holder, "SELECT restart_lsn::text FROM pg_replication_slots")
     assert position is not None
-    holder.execute(retention.DROP.encode())
+    holder.execute(DROP_SLOT.encode())
     assert rows(admin, "SELECT slot_name FROM pg_replication_slots") == []
