@@ -54,7 +54,7 @@ async def resume(held: HeldSession, *, to_commit: bool = False) -> None:
         return
     if transaction.doomed is None:
         await _restore(held, changes)
-    if transaction.doomed is None and not await replay(held):
+    if transaction.doomed is None and not (await replay(held) and await _changes_the_same(held)):
         transaction.doomed = SCHEMA_CHANGED
         await held.ask(savepoints.TO_BASE)
         changes = NO_CHANGES if transaction.changes_catalog else changes
@@ -65,6 +65,18 @@ async def resume(held: HeldSession, *, to_commit: bool = False) -> None:
     transaction.suspended = None
     held.session.withheld.clear()
     await held.session.portals.after_resume(held.backend)
+
+
+async def _changes_the_same(held: HeldSession) -> bool:
+    """Return whether the replayed DDL has changed the catalog as its first run has.
+
+    PostgreSQL finds what others have committed meanwhile: CREATE OR REPLACE would replace an object of the same name
+    that the snapshot does not show, and CREATE IF NOT EXISTS would create none.
+    """
+    if not held.transaction.changes_catalog:
+        return True
+    own = await held.services.log.operations(held.backend.pid)
+    return own.of_catalog() == held.transaction.catalog_operations
 
 
 async def step_aside(held: HeldSession, fields: Mapping[str, str]) -> None:
