@@ -229,7 +229,21 @@ async def _checked(session: CommandRunner, commands: Sequence[Command]) -> list[
 
 
 def _table(row: list[Cell], unique: Iterable[UniqueIndex]) -> Table:
-    oid, file, schema, relation, row_type, array_type, owner, columns, assignable, identity, key, code = row
+    (
+        oid,
+        file,
+        schema,
+        relation,
+        row_type,
+        array_type,
+        owner,
+        columns,
+        assignable,
+        identity,
+        key,
+        code,
+        vary,
+    ) = row
     return Table(
         read_int(oid),
         read_int(file),
@@ -243,6 +257,7 @@ def _table(row: list[Cell], unique: Iterable[UniqueIndex]) -> Table:
         tuple(read_text_array(identity)),
         tuple(read_text_array(key)),
         read_bool(code),
+        read_bool(vary),
         tuple(unique),
     )
 
