@@ -16,6 +16,7 @@ from local_dsql.engine.errors import (
     UNIQUE_VIOLATION,
     EngineError,
     is_interruption,
+    is_raised,
 )
 from local_dsql.engine.opening import read_opened
 from local_dsql.engine.powers import write_rows
@@ -66,7 +67,7 @@ async def rebase(held: HeldSession, changes: RowChanges) -> None:
             await replay(held)
             return
         await held.ask(savepoints.TO_BASE)
-        if error["C"] in _OVERTAKEN:
+        if error["C"] in _OVERTAKEN and not is_raised(error):
             transaction.reads_committed = True
         elif not is_interruption(error):
             if replayed or not sets_only_parameters(transaction):

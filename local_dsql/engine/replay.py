@@ -18,7 +18,7 @@ def sets_only_parameters(transaction: Transaction) -> bool:
 
     Then domains and indexes find the parameters that the transaction has set last.
     """
-    return bool(transaction.replay or transaction.settings) and not transaction.changes_catalog
+    return bool(transaction.replay or transaction.settings) and not transaction.rules.ddl
 
 
 async def replay(held: HeldSession) -> bool:
