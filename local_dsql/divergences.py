@@ -338,10 +338,10 @@ DIVERGENCES: tuple[Divergence, ...] = (
     Divergence(
         "checks-run-again",
         "If another session needs a row of a transaction, the conditions of domains and the expressions of indexes and "
-        "generated columns run again for the rows that it has changed, with the parameters that it has set last. "
-        "CHECKs of tables do not. Where a condition is false by then, the transaction gets OC000. One in which a "
-        "function of them writes rows gets OC000, too; until COMMIT it sees them twice. A function that calls "
-        "nextval() skips values.",
+        "generated columns run again for the rows that it has changed. CHECKs of tables do not. Where a condition is "
+        "false by then, with the parameters of the BEGIN and with those set last, the transaction gets OC000. One in "
+        "which a function of them writes rows gets OC000, too; until COMMIT it sees them several times. A function "
+        "that calls nextval() skips values.",
         "The rows are made again when the transaction is resumed. PostgreSQL checks a value whenever it is converted "
         "to a domain. To leave that out, the definition of the domain would have to change, and other sessions wait "
         "for that.",

@@ -17,6 +17,7 @@ from local_dsql.engine.errors import (
     SERIALIZATION_FAILURE,
     UNIQUE_VIOLATION,
     is_interruption,
+    is_raised,
 )
 from local_dsql.engine.parent_locks import without_unneeded_locks
 from local_dsql.engine.powers import write_rows
@@ -130,7 +131,12 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
             replayed = True
             continue
         break
-    changed = error is not None and error["C"].startswith(SCHEMA_ERRORS) and error["C"] not in _REFUSALS
+    changed = (
+        error is not None
+        and error["C"].startswith(SCHEMA_ERRORS)
+        and error["C"] not in _REFUSALS
+        and not is_raised(error)
+    )
     transaction.doomed = SCHEMA_CHANGED if changed else CONFLICT
     await held.ask(savepoints.TO_BASE)
 

@@ -11,12 +11,10 @@ Invariants on which the rest of the proxy relies:
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind
-from local_dsql.engine.errors import EngineError, lost
 from local_dsql.proxy import errors
 from local_dsql.proxy.message_checks import check_message
 from local_dsql.proxy.message_group import MessageGroup, is_several
@@ -41,8 +39,6 @@ if TYPE_CHECKING:
     from local_dsql.proxy.transaction_control import TransactionControl
     from local_dsql.wire.frames import Frame
     from local_dsql.wire.messages import ServerMessage
-
-_log = logging.getLogger(__name__)
 
 _ENDING = ("COMMIT", "ROLLBACK")
 
@@ -146,7 +142,9 @@ class QueryProtocol:
             if several and self._session.transaction is None and statement.transaction is None:
                 await self._control.begin_implicit()
             self._passthrough.defers_completion = number == len(statements)
-            if not await self._or_conflict(self._execute(simple_execution(statement, known.codec))):
+            if not await self._passthrough.or_conflict(
+                self._execute(simple_execution(statement, known.codec))
+            ):
                 return
             self._session.update_encoding()
 
@@ -222,7 +220,7 @@ class QueryProtocol:
 
     async def _answer(self, describe: Callable[[], Awaitable[bool]]) -> None:
         """Answer a message here, unless a message before it has failed."""
-        if not self.skipping and not await self._or_conflict(describe()):
+        if not self.skipping and not await self._passthrough.or_conflict(describe()):
             self.skipping = True
 
     def _local_description(
@@ -302,9 +300,9 @@ class QueryProtocol:
                 known.portals.executed(*messages.execute_parts(raw))
         self._passthrough.parsed = 0
         if execution.executes or group.local:
-            done = await self._or_conflict(self._execute(execution))
+            done = await self._passthrough.or_conflict(self._execute(execution))
         else:
-            done = await self._or_conflict(self._prepare(execution))
+            done = await self._passthrough.or_conflict(self._prepare(execution))
         if group.local and not done:
             known.forget_bound()
         known.keep_batch(None if done else self._passthrough.parsed)
@@ -319,14 +317,6 @@ class QueryProtocol:
         return await self._passthrough.forward(execution)
 
     # one statement
-
-    async def _or_conflict(self, statement: Awaitable[bool]) -> bool:
-        """Await a statement; an error of the engine is a conflict of its transaction."""
-        try:
-            return await statement
-        except EngineError as error:
-            _log.warning("a statement ends its transaction", exc_info=True)
-            return self._session.refuse(lost(error))
 
     async def _execute(self, execution: StatementExecution) -> bool:
         """Run one statement, or refuse it; return whether it succeeded."""

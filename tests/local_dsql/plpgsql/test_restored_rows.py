@@ -180,7 +180,7 @@ def test_a_resumed_transaction_reads_and_commits_its_rows(
     with admin.transaction(force_rollback=True):
         admin.execute(OTHERS)
     if case.ends:
-        with pytest.raises(psycopg.errors.SerializationFailure, match="OC00"):
+        with pytest.raises(psycopg.errors.SerializationFailure, match="OC000"):
             alice.execute(ROWS)
         return
     assert alice.execute(ROWS).fetchall() == [(1,)]
@@ -196,7 +196,7 @@ def test_a_transaction_that_has_lost_reads_its_rows(
     """A row that its new snapshot cannot take is a conflict, and no end of the connection."""
     admin.execute(OTHERS)
     if case.ends:
-        with pytest.raises(psycopg.errors.SerializationFailure, match="OC00"):
+        with pytest.raises(psycopg.errors.SerializationFailure, match="OC000"):
             alice.execute(ROWS)
         return
     assert alice.execute(ROWS).fetchall() == [(1,)]
