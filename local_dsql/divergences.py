@@ -344,12 +344,16 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "checks-run-again",
-        "If another session needs a row of a transaction, the CHECKs of the rows that it has changed run again. A "
-        "transaction in which a function of such a CHECK writes rows gets OC000; until COMMIT it sees them twice. A "
-        "function that calls nextval() skips values.",
-        "PostgreSQL checks a row whenever it is made, and the rows are made again when the transaction is resumed. To "
-        "leave the check out, the definition of the table would have to change, and other sessions wait for that.",
-        "Let no function of a CHECK or a domain write: PostgreSQL assumes that their conditions are immutable.",
+        "If another session needs a row of a transaction, the conditions of domains and the expressions of indexes and "
+        "generated columns run again for the rows that it has changed. CHECKs of tables do not. Where a condition is "
+        "false by then, with the parameters of the BEGIN and with those set last, the transaction gets OC000. One in "
+        "which a function of them writes rows gets OC000, too; until COMMIT it sees them several times. A function "
+        "that calls nextval() skips values.",
+        "The rows are made again when the transaction is resumed. PostgreSQL checks a value whenever it is converted "
+        "to a domain. To leave that out, the definition of the domain would have to change, and other sessions wait "
+        "for that.",
+        "Let the condition of a domain depend on its value only, not on time, parameters or other rows, and let no "
+        "function of it write: PostgreSQL assumes that it is immutable. Otherwise use a CHECK of the table.",
     ),
     Divergence(
         "texts-unknown",

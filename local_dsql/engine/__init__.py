@@ -32,8 +32,9 @@ Invariants:
    is never preempted. A blocked statement waits for the end of these two, which the age limit of a transaction bounds.
 3. **PostgreSQL breaks deadlocks of running statements** (`deadlock_timeout`). The one that it stops is undone, its
    transaction suspended and resumed, and it runs again.
-4. **A suspended transaction is resumed before it does anything else**, row by row and without foreign key triggers:
-   the rows that they changed are among its changes, and the rows that they locked among its locks.
+4. **A suspended transaction is resumed before it does anything else**, row by row. Foreign key triggers do not act
+   again: the rows that they changed are among its changes, and the rows that they locked among its locks. CHECKs of
+   tables do not run again: they have accepted the rows, with the parameters, the role and the time of the statement.
 5. **The engine's savepoints nest and are never released.** So the log shows what belongs to a savepoint that is rolled
    back, and the rollback releases its locks.
 6. **An error is reported only if the snapshot alone causes it.** If newer rows may have caused it, PostgreSQL runs the

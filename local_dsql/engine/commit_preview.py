@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect import TransactionRules
 from local_dsql.engine.conflict_rows import keys_at
+from local_dsql.engine.errors import EngineError, lost
 from local_dsql.engine.execute import ensure_active
 from local_dsql.engine.suspend import suspend, tables_of
 from local_dsql.faults.injection import Attempt
@@ -51,7 +52,11 @@ async def preview_commit(session: EngineSession) -> CommitPreview | None:
     async with session.exclusive() as held:
         if await ensure_active(held) is not None or transaction.doomed is not None:
             return None
-        rows = await _changed_rows(held)
+        try:
+            rows = await _changed_rows(held)
+        except EngineError as error:
+            transaction.doomed = lost(error)
+            return None
         assert transaction.suspended is not None
         if not transaction.suspended and transaction.rules == NO_RULES_YET:
             return None

@@ -101,13 +101,14 @@ class Interrupted(Exception):
 class EngineError(Exception):
     """PostgreSQL has refused a command of the engine.
 
-    That happens if others have changed the catalog between two commands; any other cause is a defect of the engine. The
-    transaction cannot continue on its snapshot, so it gets a conflict (`lost`).
+    That happens if others have changed the catalog between two commands, or if code of clients refuses a row that it
+    has accepted before; any other cause is a defect of the engine. The transaction cannot continue on its snapshot, so
+    it gets a conflict (`lost`).
     """
 
     def __init__(self, fields: Mapping[str, str] | str) -> None:
         super().__init__(fields)
-        self.sqlstate = "" if isinstance(fields, str) else fields["C"]
+        self.sqlstate = "" if isinstance(fields, str) or is_raised(fields) else fields["C"]
 
     @property
     def concerns_schema(self) -> bool:

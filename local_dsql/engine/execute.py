@@ -138,7 +138,10 @@ def is_ready(held: HeldSession) -> bool:
 
 
 async def ensure_active(held: HeldSession) -> ServerMessage | None:
-    """Resume the transaction if it is suspended; return the reason if it cannot continue."""
+    """Resume the transaction if it is suspended; return the reason if it cannot continue.
+
+    Code of clients may refuse rows that it has accepted before, so an error of the engine is a conflict here, too.
+    """
     transaction = held.transaction
     if transaction.expired:
         return too_old(held.services.limits.transaction_age)
@@ -146,7 +149,11 @@ async def ensure_active(held: HeldSession) -> ServerMessage | None:
         return CONFLICT
     if transaction.doomed is None and await schema_changed(held):
         return SCHEMA_CHANGED
-    await resume(held)
+    try:
+        await resume(held)
+    except EngineError as error:
+        _log.warning("a transaction cannot be resumed", exc_info=True)
+        return lost(error)
     return None
 
 

@@ -4,6 +4,7 @@ committed."""
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from local_dsql.engine.errors import EngineError
 from local_dsql.write_ahead_log.changes import net_changes
 from local_dsql.write_ahead_log.errors import LogGap
 from local_dsql.write_ahead_log.lsn import parse_lsn
+from local_dsql.write_ahead_log.operations import OperationKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +31,10 @@ open transaction can be checked for conflicts."""
 
 _PIECE = 128 * 1024
 """Bytes of the log that are read before other tasks run."""
+
+_CATALOG = 16384
+"""Files with numbers below it are tables of the catalog."""
+_LOCKING = (OperationKind.LOCK, OperationKind.LOCK_UPDATED)
 
 _NOW = "SELECT pg_catalog.pg_logical_emit_message(true, '', '')"
 _OF_BACKEND = (
@@ -48,6 +54,11 @@ class OwnOperations:
     def changes(self) -> dict[int, TableChanges]:
         """Return the net changes, by file."""
         return net_changes(self.operations)
+
+    def of_catalog(self) -> Counter[tuple[int, OperationKind]]:
+        """Return how often the tables of the catalog have been changed, by file and kind."""
+        changes = (each for each in self.operations if each.file < _CATALOG and each.kind not in _LOCKING)
+        return Counter((each.file, each.kind) for each in changes)
 
     def since(self, position: int) -> OwnOperations:
         """Return those that were logged from a position on."""

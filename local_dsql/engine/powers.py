@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from local_dsql.write_ahead_log.operations import Place
 
 _READ = "SELECT local_dsql_engine.read_rows($1, $2, $3, $4)"
-_WRITE = "SELECT local_dsql_engine.write_rows($1, $2, $3, $4)"
-_WRITE_AS = "SELECT local_dsql_engine.write_rows_as($1, $2, $3, $4, $5, $6)"
+_WRITE = "SELECT local_dsql_engine.write_rows($1, $2, $3, $4, $5)"
+_WRITE_AS = "SELECT local_dsql_engine.write_rows_as($1, $2, $3, $4, $5, $6, $7)"
 _RECORD_INDEX_JOB = "SELECT local_dsql_engine.record_index_job($1, $2, $3)"
 _RECORD_VALIDATION_JOB = (
     "SELECT local_dsql_engine.record_validation_job($1, $2, pg_catalog.to_regclass($3), $4)"
@@ -86,12 +86,26 @@ def write_rows(
     statement: str,
     at: Iterable[Place] = (),
     images: Parameter = NO_IMAGES,
+    *,
+    restores: bool = False,
 ) -> Command:
-    """Return the command that runs a statement on places and images; its result is the number of rows."""
+    """Return the command that runs a statement on places and images; its result is the number of rows.
+
+    `restores`: it writes rows that were checked when they were made, so CHECKs that may fail now are left out.
+    """
+    unchecked = oid(table.oid if restores and table.checks_vary else 0)
     if table.runs_code:
-        parameters = (token, oid(table.owner), text(table.schema), text(statement), places(at), images)
+        parameters = (
+            token,
+            oid(table.owner),
+            text(table.schema),
+            text(statement),
+            places(at),
+            images,
+            unchecked,
+        )
         return Command(_WRITE_AS, parameters)
-    return Command(_WRITE, (token, text(statement), places(at), images))
+    return Command(_WRITE, (token, text(statement), places(at), images, unchecked))
 
 
 def set_unique(token: Parameter, indexes: Iterable[UniqueIndex], value: bool) -> Command:

@@ -16,10 +16,11 @@ from local_dsql.engine.errors import (
     UNIQUE_VIOLATION,
     EngineError,
     is_interruption,
+    is_raised,
 )
 from local_dsql.engine.opening import read_opened
 from local_dsql.engine.powers import write_rows
-from local_dsql.engine.replay import replay
+from local_dsql.engine.replay import replay, sets_only_parameters
 from local_dsql.engine.unblock import run_unblocked
 from local_dsql.wire.backend import ConnectionLost
 
@@ -48,6 +49,7 @@ async def rebase(held: HeldSession, changes: RowChanges) -> None:
     """
     transaction = held.transaction
     base = transaction.snapshot
+    replayed = False
     for _ in range(_MOST_TRIES):
         mark = held.services.commits.mark
         modes = savepoints.READ_COMMITTED if transaction.reads_committed else b""
@@ -58,15 +60,20 @@ async def rebase(held: HeldSession, changes: RowChanges) -> None:
         transaction.snapshot, _ = read_opened(opened)
         transaction.commits = mark
         transaction.restored = True
+        if replayed:
+            await replay(held)
         error = await _apply(held, changes, base)
         if error is None:
             await replay(held)
             return
-        if error["C"] in _OVERTAKEN:
+        await held.ask(savepoints.TO_BASE)
+        if error["C"] in _OVERTAKEN and not is_raised(error):
             transaction.reads_committed = True
         elif not is_interruption(error):
-            raise EngineError(error)
-        await held.ask(savepoints.TO_BASE)
+            if replayed or not sets_only_parameters(transaction):
+                raise EngineError(error)
+            replayed = True
+            continue
         await let_others_first(held, error)
         if error["C"] == SERIALIZATION_FAILURE:
             await take_turn(held)
@@ -92,7 +99,7 @@ async def _apply(held: HeldSession, changes: RowChanges, base: Snapshot) -> Mapp
         return None
     token, log = held.services.token, held.services.log
     inserts = [
-        write_rows(token, each.table, each.table.insert, images=images)
+        write_rows(token, each.table, each.table.insert, images=images, restores=True)
         for each in changes.tables
         for images in each.images
     ]

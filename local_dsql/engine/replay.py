@@ -10,6 +10,15 @@ from local_dsql.engine.unblock import ask_unblocked, run_unblocked
 
 if TYPE_CHECKING:
     from local_dsql.engine.session import HeldSession
+    from local_dsql.engine.transaction import Transaction
+
+
+def sets_only_parameters(transaction: Transaction) -> bool:
+    """Return whether there are statements to replay, and these can run before rows are written.
+
+    Then domains and indexes find the parameters that the transaction has set last.
+    """
+    return bool(transaction.replay or transaction.settings) and not transaction.rules.ddl
 
 
 async def replay(held: HeldSession) -> bool:

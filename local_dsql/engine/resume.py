@@ -1,4 +1,5 @@
-"""Resume a suspended transaction: restore exactly its changes on its own snapshot, without foreign key triggers."""
+"""Resume a suspended transaction: restore exactly its changes on its own snapshot, without CHECKs and foreign key
+triggers."""
 
 from __future__ import annotations
 
@@ -9,17 +10,19 @@ from local_dsql.engine.commands import Command, first_error
 from local_dsql.engine.deadlocks import let_others_first
 from local_dsql.engine.deferred_checks import moved_references
 from local_dsql.engine.errors import (
+    CONCURRENT,
     CONFLICT,
     SCHEMA_CHANGED,
     SCHEMA_ERRORS,
     SERIALIZATION_FAILURE,
     UNIQUE_VIOLATION,
     is_interruption,
+    is_raised,
 )
 from local_dsql.engine.parent_locks import without_unneeded_locks
 from local_dsql.engine.powers import write_rows
 from local_dsql.engine.rebase import rebase
-from local_dsql.engine.replay import replay
+from local_dsql.engine.replay import replay, sets_only_parameters
 from local_dsql.engine.row_changes import NO_CHANGES
 from local_dsql.engine.suspend import suspend, tables_of
 from local_dsql.engine.table_shapes import LOCK_CLAUSES
@@ -54,7 +57,7 @@ async def resume(held: HeldSession, *, to_commit: bool = False) -> None:
         return
     if transaction.doomed is None:
         await _restore(held, changes)
-    if transaction.doomed is None and not await replay(held):
+    if transaction.doomed is None and not (await replay(held) and await _changes_the_same(held)):
         transaction.doomed = SCHEMA_CHANGED
         await held.ask(savepoints.TO_BASE)
         changes = NO_CHANGES if transaction.changes_catalog else changes
@@ -65,6 +68,18 @@ async def resume(held: HeldSession, *, to_commit: bool = False) -> None:
     transaction.suspended = None
     held.session.withheld.clear()
     await held.session.portals.after_resume(held.backend)
+
+
+async def _changes_the_same(held: HeldSession) -> bool:
+    """Return whether the replayed DDL has changed the catalog as its first run has.
+
+    PostgreSQL finds what others have committed meanwhile: CREATE OR REPLACE would replace an object of the same name
+    that the snapshot does not show, and CREATE IF NOT EXISTS would create none.
+    """
+    if not held.transaction.changes_catalog:
+        return True
+    own = await held.services.log.operations(held.backend.pid)
+    return own.of_catalog() == held.transaction.catalog_operations
 
 
 async def step_aside(held: HeldSession, fields: Mapping[str, str]) -> None:
@@ -84,8 +99,10 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
     transaction.moved = await moved_references(held, changes)
     transaction.checked = held.services.log.position
     error = None
-    replacing = repaired = lightened = False
+    replacing = repaired = lightened = replayed = False
     for _ in range(_MOST_TRIES):
+        if replayed:
+            await replay(held)
         held.session.interruptible = True
         error = first_error(await run_unblocked(held, commands(held.services.token, changes, replacing)))
         held.session.interruptible = False
@@ -110,8 +127,16 @@ async def _restore(held: HeldSession, changes: RowChanges) -> None:
         if error["C"] == UNIQUE_VIOLATION and not replacing:
             replacing = True  # keys were moved around: the rows are deleted before they are inserted
             continue
+        if error["C"] not in CONCURRENT and not replayed and sets_only_parameters(transaction):
+            replayed = True
+            continue
         break
-    changed = error is not None and error["C"].startswith(SCHEMA_ERRORS) and error["C"] not in _REFUSALS
+    changed = (
+        error is not None
+        and error["C"].startswith(SCHEMA_ERRORS)
+        and error["C"] not in _REFUSALS
+        and not is_raised(error)
+    )
     transaction.doomed = SCHEMA_CHANGED if changed else CONFLICT
     await held.ask(savepoints.TO_BASE)
 
@@ -129,7 +154,7 @@ async def _owner_refuses(held: HeldSession, changes: RowChanges, error: Mapping[
 async def _is_exact(held: HeldSession, changes: RowChanges) -> bool:
     """Return whether the log shows exactly the changes to restore.
 
-    A CHECK or a domain of a client may call a function that writes. Rows that it wrote a second time must not be
+    A domain or an index of a client may call a function that writes. Rows that it wrote a second time must not be
     committed.
     """
     if not any(each.table.runs_code for each in changes.tables):
@@ -165,7 +190,7 @@ def commands(token: Parameter, changes: RowChanges, replacing: bool) -> list[Com
         if each.updated is not None:
             _update(token, each, each.updated, replacing, (first, second, third))
         if each.inserted is not None:
-            third.append(write_rows(token, table, table.insert, images=each.inserted))
+            third.append(write_rows(token, table, table.insert, images=each.inserted, restores=True))
     return first + second + third
 
 
@@ -189,8 +214,8 @@ def _update(
     table, base = captured.table, list(captured.changes.updates)
     if replacing or table.update is None:
         first.append(write_rows(token, table, table.delete, base))
-        third.append(write_rows(token, table, table.insert, images=images))
+        third.append(write_rows(token, table, table.insert, images=images, restores=True))
         return
     if table.replace is not None:
-        first.append(write_rows(token, table, table.replace, base, images))
-    second.append(write_rows(token, table, table.update, base, images))
+        first.append(write_rows(token, table, table.replace, base, images, restores=True))
+    second.append(write_rows(token, table, table.update, base, images, restores=True))

@@ -87,6 +87,8 @@ async def _capture(held: HeldSession, queries: list[Command]) -> tuple[RowChange
     """As `capture`; return the results of queries, too, which run in the same round trip."""
     own = await held.services.log.operations(held.backend.pid)
     changes = own.changes()
+    if held.transaction.changes_catalog:
+        held.transaction.catalog_operations = own.of_catalog()
     tables = await tables_of(held, changes)
     token = held.services.token
     places = {file: (list(changes[file].updates.values()), changes[file].inserts) for file in tables}

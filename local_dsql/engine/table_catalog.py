@@ -242,7 +242,8 @@ async def _checked(session: CommandRunner, commands: Sequence[Command]) -> list[
 
 
 def _table(row: list[Cell], unique: Iterable[UniqueIndex]) -> Table:
-    oid, file, schema, relation, row_type, array_type, owner, columns, assignable, identity, key, code = row
+    oid, file, schema, relation, row_type, array_type, owner, *rest = row
+    columns, assignable, identity, key, code, vary = rest
     return Table(
         read_int(oid),
         read_int(file),
@@ -256,6 +257,7 @@ def _table(row: list[Cell], unique: Iterable[UniqueIndex]) -> Table:
         tuple(read_text_array(identity)),
         tuple(read_text_array(key)),
         read_bool(code),
+        read_bool(vary),
         tuple(unique),
     )
 

@@ -70,6 +70,7 @@ class Table:
         identity: columns GENERATED ALWAYS AS IDENTITY.
         key: columns of the primary key.
         runs_code: a CHECK, a domain or an index of it calls functions of clients.
+        checks_vary: a CHECK of it may give another result for the same row: by time, role, parameters or other rows.
     """
 
     oid: int
@@ -84,6 +85,7 @@ class Table:
     identity: tuple[str, ...]
     key: tuple[str, ...]
     runs_code: bool
+    checks_vary: bool
     unique: tuple[UniqueIndex, ...] = field(default=())
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from local_dsql.engine.requests import Request
     from local_dsql.engine.row_changes import RowChanges
     from local_dsql.wire.messages import ServerMessage
-    from local_dsql.write_ahead_log.operations import Place
+    from local_dsql.write_ahead_log.operations import OperationKind, Place
     from local_dsql.write_ahead_log.snapshot import Snapshot
 
 BASE = "local_dsql_base"
@@ -60,6 +61,7 @@ class Transaction:
         restored: changes were restored without foreign key triggers, so PostgreSQL has no deferred checks for them.
         moved: base places of rows whose value of a deferrable foreign key a restored UPDATE has changed, by its name.
         changes_catalog: one of its statements has changed the catalog.
+        catalog_operations: changes of the catalog by its DDL, by file and kind, found by the last suspension.
         rules: transaction rules of the dialect.
         locks_keys: one of its statements has a FOR KEY SHARE clause.
         locks_rows: one of its statements has a FOR UPDATE clause.
@@ -94,6 +96,7 @@ class Transaction:
     locks_rows: bool = False
     moved: dict[str, Collection[Place]] = field(default_factory=dict)
     changes_catalog: bool = False
+    catalog_operations: Counter[tuple[int, OperationKind]] = field(default_factory=Counter)
     rules: TransactionRules = _NO_RULES
     statements: list[str] = field(default_factory=list)
     on_commit: list[Callable[[], None]] = field(default_factory=list)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import logging
 import time
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
 from local_dsql.engine.answers import of_read
+from local_dsql.engine.errors import EngineError, lost
 from local_dsql.engine.execute import ensure_active, execute
 from local_dsql.engine.prepared import forgets
 from local_dsql.engine.suspend import give_way
@@ -22,13 +24,15 @@ from local_dsql.wire.message_types import BackendMessage
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from dsql_dialect import Statement
     from local_dsql.engine.session import HeldSession
     from local_dsql.proxy.session import ClientSession
     from local_dsql.proxy.statement_execution import StatementExecution
     from local_dsql.wire.end_finder import EndFinder
+
+_log = logging.getLogger(__name__)
 
 _FAIL = messages.parse(b"fail", b"local_dsql_fail") + messages.SYNC
 """Fails, and leaves the unnamed statement alone."""
@@ -78,6 +82,14 @@ class Passthrough:
             return True
         refusal = await ensure_active(held)
         return True if refusal is None else self._session.refuse(refusal)
+
+    async def or_conflict(self, statement: Awaitable[bool]) -> bool:
+        """Await a statement of any kind; an error of the engine is a conflict of its transaction."""
+        try:
+            return await statement
+        except EngineError as error:
+            _log.warning("a statement ends its transaction", exc_info=True)
+            return self._session.refuse(lost(error))
 
     async def forward(self, execution: StatementExecution, warning: bytes = b"") -> bool:
         """Send a statement that writes no rows, and its whole response; add `warning` if it succeeds."""

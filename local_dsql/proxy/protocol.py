@@ -142,7 +142,9 @@ class QueryProtocol:
             if several and self._session.transaction is None and statement.transaction is None:
                 await self._control.begin_implicit()
             self._passthrough.defers_completion = number == len(statements)
-            if not await self._execute(simple_execution(statement, known.codec)):
+            if not await self._passthrough.or_conflict(
+                self._execute(simple_execution(statement, known.codec))
+            ):
                 return
             self._session.update_encoding()
 
@@ -218,7 +220,7 @@ class QueryProtocol:
 
     async def _answer(self, describe: Callable[[], Awaitable[bool]]) -> None:
         """Answer a message here, unless a message before it has failed."""
-        if not self.skipping and not await describe():
+        if not self.skipping and not await self._passthrough.or_conflict(describe()):
             self.skipping = True
 
     def _local_description(
@@ -298,9 +300,9 @@ class QueryProtocol:
                 known.portals.executed(*messages.execute_parts(raw))
         self._passthrough.parsed = 0
         if execution.executes or group.local:
-            done = await self._execute(execution)
+            done = await self._passthrough.or_conflict(self._execute(execution))
         else:
-            done = await self._prepare(execution)
+            done = await self._passthrough.or_conflict(self._prepare(execution))
         if group.local and not done:
             known.forget_bound()
         known.keep_batch(None if done else self._passthrough.parsed)

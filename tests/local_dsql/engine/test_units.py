@@ -28,7 +28,8 @@ DIALECT = profile("2026-09")
 
 def make_table(*, columns: tuple[str, ...] = ("id", 'od"d'), identity: tuple[str, ...] = ()) -> Table:
     assignable = tuple(each for each in columns if each not in identity)
-    return Table(1, 2, "public", 't"x', 3, 4, 5, columns, assignable, identity, ("id",), runs_code=False)
+    names = (columns, assignable, identity, ("id",))
+    return Table(1, 2, "public", 't"x', 3, 4, 5, *names, runs_code=False, checks_vary=False)
 
 
 def query(sql: str) -> Request:
