@@ -95,7 +95,9 @@ def test_a_client_that_leaves_during_the_commit_of_ddl(laboratory: Laboratory) -
             await three.ok("begin", "insert into t(id, n) values (1, 0) on conflict do nothing", "rollback")
             seen, ended = await two.run("select 1"), await two.run("commit")
             answers.append(seen.sqlstate or ended.sqlstate)
-        assert {*answers} <= {"", "40001"}, "a conflict is right until the backend of the lost client has ended"
+        assert {*answers} <= {"", "40001"}, (
+            "a conflict is right until the backend of the lost client has ended"
+        )
         assert (await three.run("select * from t")).rows == [("1", "1", "kept")]
         assert two.session.services.catalog.version > version
         assert two.session.services.commits.pending == 0
