@@ -64,6 +64,7 @@ def test_cases(runner: DifferentialRunner, steps: list[list[Message]], backgroun
     outcome = runner.play(Script(steps, background))
     assert not outcome.mismatch, outcome.mismatch
     assert not outcome.refused
+    assert not outcome.lost or background == "parked"
 
 
 def _suspended_cases() -> Iterator[object]:
