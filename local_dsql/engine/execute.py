@@ -198,7 +198,7 @@ async def _run(held: HeldSession, request: Request) -> Response:
     """
     session = held.session
     preemptions = session.preemptions if held.answered is None else 0
-    session.interruptible = not request.continues  # rows of its portal may have been sent
+    session.interruptible = not request.continues  # rows of its portal have been sent
     answer = await _ask_guarded(held, request)
     session.interruptible = False
     if (error := answer.error) is not None and session.was_interrupted(error, preemptions):

@@ -306,6 +306,33 @@ def test_portals_of_a_transaction_that_has_lost(
         assert _is_conflict(frames)
 
 
+@pytest.mark.parametrize(
+    ("sql", "function"),
+    [
+        ("SELECT id FROM portals ORDER BY id FOR UPDATE", ""),
+        (
+            "SELECT changes(id) FROM portals ORDER BY id",
+            "CREATE FUNCTION changes(i int) RETURNS int LANGUAGE sql"
+            " AS 'UPDATE portals SET n = 1 WHERE id = i RETURNING id'",
+        ),
+    ],
+    ids=["FOR UPDATE", "a function that writes"],
+)
+def test_a_portal_whose_next_row_others_have_changed(
+    cluster: Cluster, admin: psycopg.Connection[tuple[object, ...]], reader: Reader, sql: str, function: str
+) -> None:
+    """It is not run again from its first row."""
+    if function:
+        admin.execute(function)
+    reader.ask(messages.query("BEGIN"))
+    assert _rows(reader.fetch(sql)) == [1]
+    admin.execute("UPDATE portals SET n = 5 WHERE id = 2")
+    assert _is_conflict(reader.fetch_more(1))
+    assert reader.ask(messages.query("COMMIT"))[-1][1] == messages.command_complete("ROLLBACK")
+    if function:
+        admin.execute("DROP FUNCTION changes")
+
+
 def test_a_portal_whose_first_execution_is_stopped_is_read_further(
     cluster: Cluster, admin: psycopg.Connection[tuple[object, ...]], reader: Reader
 ) -> None:
