@@ -215,6 +215,20 @@ def test_only_rows_that_were_fetched_are_locked(
     assert reader.ask(messages.query("COMMIT"))[-1][1] == messages.command_complete("COMMIT")
 
 
+def test_a_sequence_advances_by_the_rows_that_were_fetched(
+    cluster: Cluster, admin: psycopg.Connection[tuple[object, ...]], reader: Reader
+) -> None:
+    admin.execute("CREATE SEQUENCE numbers CACHE 1")
+    reader.ask(messages.query("BEGIN"))
+    reader.ask(messages.query("UPDATE portals SET n = 1 WHERE id = 9"))
+    assert _rows(reader.fetch("SELECT nextval('numbers') FROM portals")) == [1]
+    with admin.transaction(force_rollback=True):
+        admin.execute("UPDATE portals SET n = 2 WHERE id = 9")
+    assert reader.ask(messages.query("COMMIT"))[-1][1] == messages.command_complete("COMMIT")
+    assert admin.execute("SELECT nextval('numbers')").fetchone() == (2,)
+    admin.execute("DROP SEQUENCE numbers")
+
+
 SLOW = (
     "CREATE FUNCTION slow(i int) RETURNS int {} LANGUAGE plpgsql AS $$ DECLARE t timestamptz := clock_timestamp();"
     " BEGIN IF i > 1 THEN WHILE clock_timestamp() < t + interval '1 s' LOOP END LOOP; END IF; RETURN i; END $$"
