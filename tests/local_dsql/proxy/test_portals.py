@@ -155,12 +155,14 @@ def test_a_portal_that_has_returned_all_rows_has_no_more(runner: DifferentialRun
 
 def test_several_portals_are_read_further(runner: DifferentialRunner) -> None:
     reading = [
-        [parse("", KINDS["a plain read"].sql), bind("p", ""), execute("p", 1)],
-        [parse("", KINDS["INSERT"].sql), bind("q", ""), execute("q", 1)],
-        [parse("", KINDS["a read that fails later"].sql), bind("r", ""), execute("r", 1), SYNC],
+        [
+            *[parse("", KINDS["a plain read"].sql), bind("p", ""), execute("p", 1)],
+            *[parse("", KINDS["INSERT"].sql), bind("q", ""), execute("q", 1)],
+            *[parse("", KINDS["a read that fails later"].sql), bind("r", ""), execute("r", 1), SYNC],
+        ],
         [execute("q", 2), execute("p", 2), execute("q"), execute("r", 1), execute("p"), execute("r"), SYNC],
     ]
-    assert not _play(runner, KINDS["a plain read"], "parked", [sum(reading[:3], []), *reading[3:]])
+    assert not _play(runner, KINDS["a plain read"], "parked", reading)
 
 
 # what others see
