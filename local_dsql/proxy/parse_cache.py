@@ -99,12 +99,12 @@ def is_plain(statement: Statement) -> bool:
     return statement.kind is Kind.QUERY or statement.kind is Kind.CALL
 
 
-def is_kept_by_portal(statement: Statement | None) -> bool:
+def is_kept_by_portal(statement: Statement) -> bool:
     """Return whether a portal runs all of a statement at its first Execute, whatever the row limit, and keeps the rows.
 
     PostgreSQL runs queries that change nothing by their text row by row.
     """
-    return statement is None or statement.node != "Select" or statement.writes
+    return statement.node != "Select" or statement.writes
 
 
 def can_read_ahead(statement: Statement) -> bool:

@@ -166,7 +166,7 @@ class Portals:
         end = time.monotonic() + _MOST_SECONDS
         for portal in (begun & self._bound.keys()) - self.drained.keys():
             statement = self._bound[portal].statement
-            if statement is not None and not statement.returns_rows:
+            if statement is None or not statement.returns_rows:
                 finished.add(portal)
             elif is_kept_by_portal(statement) or (reads_only_read and can_read_ahead(statement)):
                 rest = await _read_rest(backend, portal, end)

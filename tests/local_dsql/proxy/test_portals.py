@@ -200,7 +200,8 @@ def admin(cluster: Cluster) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 
 @pytest.fixture
 def reader(cluster: Cluster) -> Iterator[Reader]:
-    with Reader(cluster) as client:
+    client = Reader(cluster)
+    with client:
         client.log_in(cluster)
         yield client
 
