@@ -111,10 +111,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
     ),
     Divergence(
         "portal-kept-in-part",
-        "If a client reads a portal with a row limit, and another transaction needs its locks, 16 MiB of the remaining "
-        "rows are kept. A client that reads further gets OC000.",
-        "Suspending a transaction releases its locks and closes its portals in PostgreSQL.",
-        "Fetch large results outside of transactions that write.",
+        "If a client reads a portal with a row limit, and another transaction needs its locks, a part of the remaining "
+        "rows is kept: those that are read in 50 ms, at most 16 MiB. Of a query with FOR UPDATE, set_config(), "
+        "nextval() or setval() none is kept, and of no query while the database has a function that is VOLATILE, or a "
+        "view with a locking clause. A client that reads further gets OC000; so does one that reads on in a portal "
+        "whose next row others have changed, if that row is to be locked or changed.",
+        "Suspending a transaction releases its locks and closes its portals in PostgreSQL. To read a row that the "
+        "client has not asked for may change and lock rows, and takes the time of the other transaction.",
+        "Fetch all rows of such a query at once, or run the transaction again, as after any OC000.",
     ),
     Divergence(
         "index-filled-by-statement",

@@ -32,7 +32,7 @@ from local_dsql.engine.newer_rows import newer_changes
 from local_dsql.engine.powers import write_rows
 from local_dsql.engine.rebase import rebase, take_turn
 from local_dsql.engine.requests import strip_surplus
-from local_dsql.engine.suspend import capture, tables_of
+from local_dsql.engine.suspend import capture, keep_portals, tables_of
 from local_dsql.engine.unblock import run_unblocked
 from local_dsql.engine.upserts import is_upsert, target_table
 
@@ -84,6 +84,7 @@ async def run_doomed(held: HeldSession, request: Request) -> Answer:
         except Interrupted as stop:
             interruptions += 1
             await held.ask(savepoints.TO_GUARD)
+            await keep_portals(held, undone=True)
             changes = await capture(held)
             await held.ask(savepoints.TO_BASE)
             held.transaction.reads_committed |= stop.fields["C"] == SERIALIZATION_FAILURE
@@ -91,6 +92,7 @@ async def run_doomed(held: HeldSession, request: Request) -> Answer:
             if stop.fields["C"] == SERIALIZATION_FAILURE:
                 await take_turn(held)
             await rebase(held, changes)
+            await held.session.portals.after_resume(held.backend)
             continue
         if answer is not None:
             return answer

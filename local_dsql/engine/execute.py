@@ -46,7 +46,7 @@ from local_dsql.engine.resume import resume, step_aside
 from local_dsql.engine.row_count import changes_nothing, count_rows
 from local_dsql.engine.schema_changes import schema_changed
 from local_dsql.engine.size import too_large
-from local_dsql.engine.suspend import capture, give_way
+from local_dsql.engine.suspend import capture, give_way, keep_portals
 from local_dsql.engine.unblock import ask_unblocked
 from local_dsql.engine.upserts import answer_by_snapshot, is_upsert, settle_duplicate
 from local_dsql.wire.response import Response
@@ -205,10 +205,12 @@ async def _run(held: HeldSession, request: Request) -> Response:
     """
     session = held.session
     preemptions = session.preemptions if held.answered is None else 0
-    session.interruptible = not request.continues  # rows of its portal may have been sent
+    session.interruptible = not request.continues  # rows of its portal have been sent
     answer = await _ask_guarded(held, request)
     session.interruptible = False
     if (error := answer.error) is not None and session.was_interrupted(error, preemptions):
+        if request.continues:
+            return refused(CONFLICT)
         raise Interrupted(error)
     return strip_surplus(answer, request.surplus) if request.undone else answer
 
@@ -233,6 +235,8 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
     error = answer.error
     assert error is not None
     await held.ask(savepoints.TO_GUARD)
+    if request.continues:
+        return passed_on(answer)  # run again, it would read its portal from the first row
     if transaction.doomed is not None:
         return await _answer_as_doomed(held, request, answer)
     if error["C"] == SERIALIZATION_FAILURE:
@@ -284,12 +288,16 @@ async def _answer_as_doomed(held: HeldSession, request: Request, failed: Respons
 
 async def _doom(held: HeldSession, request: Request) -> Answer:
     """Doom the transaction, and return the answer to the statement that has shown that it has lost."""
+    if request.continues:
+        return refused(CONFLICT)
     held.transaction.doomed = CONFLICT
+    await keep_portals(held, undone=True)
     changes = await capture(held)
     if held.services.turns.are_taken:
         await held.ask(savepoints.TO_BASE)
         await take_turn(held)
     await rebase(held, changes)
+    await held.session.portals.after_resume(held.backend)
     return await _answer_as_doomed(held, request, None)
 
 

@@ -11,9 +11,15 @@ if TYPE_CHECKING:
 class PortalKeeper(Protocol):
     """Keeps a session's portals usable across suspensions; called with the session held."""
 
-    async def before_suspend(self, backend: Backend) -> None:
-        """Read the remaining rows of portals that have been executed. Changes that this makes are captured
-        afterwards."""
+    async def before_suspend(self, backend: Backend, *, reads_only_read: bool, undone: bool) -> None:
+        """Read the remaining rows of portals that have been executed, where this changes, locks and awaits nothing.
+
+        Args:
+            backend: the connection to PostgreSQL.
+            reads_only_read: no function or view of a client changes or locks rows in a statement that only reads by
+                its text.
+            undone: the statement that runs has been undone.
+        """
 
     async def after_resume(self, backend: Backend) -> None:
         """Bind portals again that have not been executed."""
@@ -22,7 +28,7 @@ class PortalKeeper(Protocol):
 class NoPortals:
     """Keeper of a session that has no portals across statements."""
 
-    async def before_suspend(self, backend: Backend) -> None:
+    async def before_suspend(self, backend: Backend, *, reads_only_read: bool, undone: bool) -> None:
         """Do nothing."""
 
     async def after_resume(self, backend: Backend) -> None:

@@ -43,7 +43,7 @@ class Request:
         simple: the body is a Query.
         statement: the parsed statement, None for an empty text.
         parse: the Parse of the prepared statement that the Bind names, if it is not in the body.
-        continues: it reads more rows of a portal that an earlier request has bound.
+        continues: it reads more rows of a portal that an earlier request has begun, so it cannot run again.
         sets_parameters: it may set parameters, so it runs again whenever the transaction is resumed.
         undone: it has already run and was undone, so even its first run here sends `again`.
     """

@@ -85,7 +85,7 @@ async def _changes_the_same(held: HeldSession) -> bool:
 async def step_aside(held: HeldSession, fields: Mapping[str, str]) -> None:
     """Suspend a transaction whose statement was stopped under its guard, and let the others end first."""
     await held.ask(savepoints.TO_GUARD)
-    await suspend(held)
+    await suspend(held, undone=True)
     await let_waiters_first(held)
     await let_others_first(held, fields)
 

@@ -29,8 +29,8 @@ _RELATIONS = (
 )
 
 
-async def suspend(held: HeldSession) -> None:
-    """Suspend the transaction of a session, if it is active.
+async def suspend(held: HeldSession, *, undone: bool = False) -> None:
+    """Suspend the transaction of a session, if it is active. `undone`: the statement that runs has been undone.
 
     If its changes cannot be read, it becomes doomed: it must not commit a part of them.
     """
@@ -41,7 +41,7 @@ async def suspend(held: HeldSession) -> None:
     changes = NO_CHANGES
     if not (transaction.failed or transaction.log_lost):
         try:
-            await held.session.portals.before_suspend(held.backend)
+            await keep_portals(held, undone=undone)
             changes, (hidden,) = await _capture(held, [hidden_settings.QUERY])
             transaction.relations |= await locked_relations(held)
             transaction.settings = hidden_settings.settings(hidden)
@@ -65,6 +65,18 @@ async def end_suspended(held: HeldSession) -> None:
     if not transaction.failed:
         transaction.doomed = transaction.doomed or SCHEMA_CHANGED
     await held.ask(savepoints.ROLLBACK)
+
+
+async def keep_portals(held: HeldSession, *, undone: bool) -> None:
+    """Keep the portals of an active transaction before PostgreSQL closes them; `undone` as in `suspend`."""
+    transaction, catalog = held.transaction, held.services.catalog
+    await held.session.portals.before_suspend(
+        held.backend,
+        reads_only_read=catalog.reads_are_known_not_to_write
+        and transaction.catalog_version == catalog.version
+        and not transaction.changes_catalog,
+        undone=undone,
+    )
 
 
 async def give_way(held: HeldSession) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from dsql_dialect import Script
 
 
+_SEQUENCES = frozenset({"nextval", "setval"})
+"""Functions that change a sequence, which no ROLLBACK restores."""
 _CONTROLS = {"BEGIN": "BEGIN", "COMMIT": "COMMIT", "END": "COMMIT"}
 
 
@@ -95,6 +97,19 @@ def is_plain(statement: Statement) -> bool:
     if statement.node == "VariableShow":
         return not (shows_version(statement) or is_renamed(statement))
     return statement.kind is Kind.QUERY or statement.kind is Kind.CALL
+
+
+def is_kept_by_portal(statement: Statement) -> bool:
+    """Return whether a portal runs all of a statement at its first Execute, whatever the row limit, and keeps the rows.
+
+    PostgreSQL runs queries that change nothing by their text row by row.
+    """
+    return statement.node != "Select" or statement.writes
+
+
+def can_read_ahead(statement: Statement) -> bool:
+    """Return whether a statement is plain, and the rows of it that a client does not fetch leave no trace."""
+    return is_plain(statement) and not (statement.functions & _SEQUENCES)
 
 
 def is_local(statement: Statement) -> bool:

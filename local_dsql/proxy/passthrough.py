@@ -71,6 +71,8 @@ class Passthrough:
         self._engine = session.engine
         self.parsed = 0
         """The number of Parse messages of the last statement that PostgreSQL has accepted."""
+        self.completed = False
+        """True if the last response ended with CommandComplete. It stays False for a response that was relayed."""
         self.defers_completion = False
         """True if the statement is the last of a Query: its CommandComplete is sent after the implicit COMMIT."""
         self._deferred_completion = b""
@@ -222,8 +224,8 @@ class Passthrough:
         """Send PostgreSQL's response to the client; return whether it is no error."""
         frames = response.frames
         self.parsed = sum(kind == BackendMessage.PARSE_COMPLETE for kind, _ in frames)
-        completes = bool(frames) and frames[-1][0] == BackendMessage.COMMAND_COMPLETE
-        if self.defers_completion and completes and self._commits_with_statement:
+        self.completed = bool(frames) and frames[-1][0] == BackendMessage.COMMAND_COMPLETE
+        if self.defers_completion and self.completed and self._commits_with_statement:
             self._deferred_completion, frames = frames[-1][1], frames[:-1]
         self._session.client.send(b"".join([raw for _, raw in frames]))
         return True if response.error is None else self._session.fail()

@@ -2,17 +2,23 @@
 
 Before the rollback, the remaining rows of an executed portal are read, and the proxy serves them afterwards: the
 portal is *lost*. A portal that has only been bound is bound again after the transaction is resumed.
+
+The client has not asked for these rows, and others wait for the rollback. So rows are read only where that changes and
+locks nothing: rows that PostgreSQL keeps already, and rows of plain reads. The time is limited, too. A client that
+reads rows which are not kept gets a conflict (divergence `portal-kept-in-part`).
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from local_dsql.engine import savepoints
 from local_dsql.engine.answers import passed_on
-from local_dsql.engine.errors import CONFLICT
+from local_dsql.engine.errors import CONFLICT, QUERY_CANCELED, is_raised
 from local_dsql.proxy import errors
+from local_dsql.proxy.parse_cache import can_read_ahead, is_kept_by_portal
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, FrameReader
 from local_dsql.wire.message_types import BackendMessage, FrontendMessage, ObjectKind
@@ -20,6 +26,7 @@ from local_dsql.wire.message_types import BackendMessage, FrontendMessage, Objec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from dsql_dialect import Statement
     from local_dsql.wire.backend import Backend
     from local_dsql.wire.frames import Frame
 
@@ -34,7 +41,10 @@ _DESCRIBED = b"local_dsql_described"
 _PIECE = 1000
 """Rows that are read at a time."""
 _MOST_BYTES = 16 * 1024 * 1024
-"""Bytes of rows that are kept of one portal (divergence `portal-kept-in-part`)."""
+"""Bytes of rows that are kept of one portal."""
+_MOST_SECONDS = 0.05
+"""Seconds in which the rows of all portals are read: another session waits."""
+_NOT_KEPT = (BackendMessage.ERROR_RESPONSE, CONFLICT.encode())
 
 
 class Served(NamedTuple):
@@ -42,6 +52,13 @@ class Served(NamedTuple):
 
     data: bytes
     failed: bool
+
+
+class _Bound(NamedTuple):
+    """A portal: its Bind, with the Parse of the unnamed statement if it needs that, and its statement."""
+
+    raw: bytes
+    statement: Statement | None
 
 
 class Portals:
@@ -54,7 +71,7 @@ class Portals:
     __slots__ = ("_begun", "_bound", "_executed", "_finished", "_fresh", "drained", "lost")
 
     def __init__(self) -> None:
-        self._bound: dict[bytes, bytes] = {}
+        self._bound: dict[bytes, _Bound] = {}
         self._begun: set[bytes] = set()
         self.drained: dict[bytes, deque[Frame]] = {}
         """Remaining rows, by portal, that the proxy serves because PostgreSQL no longer has them."""
@@ -69,15 +86,21 @@ class Portals:
         """The portals that have been bound since the last execution."""
         return self._fresh
 
-    def bound(self, portal: bytes, raw: bytes) -> None:
-        """Record a Bind."""
+    def bound(self, portal: bytes, raw: bytes, statement: Statement | None) -> None:
+        """Record a Bind, which the Parse of the unnamed statement may precede."""
         self.closed(portal)
-        self._bound[portal] = raw
+        self._bound[portal] = _Bound(raw, statement)
         self._fresh.add(portal)
 
     def executed(self, portal: bytes, limit: int) -> None:
         """Record an Execute; without a row limit the portal is read to its end."""
         self._executed[portal] = limit
+
+    def completed(self) -> None:
+        """Record that PostgreSQL has sent the last row of the portals executed since the last execution."""
+        for portal in self._executed:
+            self._executed[portal] = 0
+            self.drained.pop(portal, None)
 
     def lose(self, portal: bytes) -> None:
         """Record that PostgreSQL does not have a portal that the client may use. The unnamed one is always replaced."""
@@ -116,7 +139,8 @@ class Portals:
 
     def bind_of(self, portal: bytes) -> bytes:
         """Return the Bind that created a portal, empty if there is no such portal."""
-        return self._bound.get(portal, b"")
+        bound = self._bound.get(portal)
+        return b"" if bound is None else bound.raw
 
     def clear(self) -> None:
         """Forget all portals: the transaction has ended."""
@@ -131,26 +155,33 @@ class Portals:
 
     # local_dsql.engine.portals.PortalKeeper
 
-    async def before_suspend(self, backend: Backend) -> None:
-        """Read the remaining rows of every portal that has been executed.
+    async def before_suspend(self, backend: Backend, *, reads_only_read: bool, undone: bool) -> None:
+        """Read the remaining rows of portals that have been executed, where this changes, locks and awaits nothing.
 
-        A portal may be gone if the execution that is undone was its first.
+        The first execution of a portal that is undone binds it again.
         """
-        for portal in self._begun - self._finished - self.drained.keys():
-            self.drained[portal] = deque(await _read_rest(backend, portal))
-        for portal, limit in self._executed.items():
-            if limit and portal not in self._begun and portal not in self.drained:
-                frames = await _read_rest(backend, portal)
-                if not _is_unknown(frames[0]):
-                    self.drained[portal] = deque(frames)
-            elif not limit and portal in self._bound:
-                self.lost.add(portal)
-        self.lost |= self.drained.keys() | (self._finished & self._bound.keys())
+        executed = {} if undone else self._executed
+        finished = self._finished | {portal for portal, limit in executed.items() if not limit}
+        begun = (self._begun | executed.keys()) - finished
+        end = time.monotonic() + _MOST_SECONDS
+        for portal in (begun & self._bound.keys()) - self.drained.keys():
+            statement = self._bound[portal].statement
+            if statement is None or not statement.returns_rows:
+                finished.add(portal)
+            elif is_kept_by_portal(statement) or (reads_only_read and can_read_ahead(statement)):
+                rest = await _read_rest(backend, portal, end)
+                if _is_unknown(rest[0]):
+                    finished.add(portal)  # the engine itself has answered its statement
+                else:
+                    self.drained[portal] = deque(rest)
+            else:
+                self.drained[portal] = deque([_NOT_KEPT])
+        self.lost |= self.drained.keys() | (finished & self._bound.keys())
 
     async def after_resume(self, backend: Backend) -> None:
         """Bind portals again that have not been executed."""
         for portal in self._bound.keys() - self._begun - self._finished - self._fresh:
-            await backend.request(self._bound[portal] + messages.SYNC)
+            await backend.request(self._bound[portal].raw + messages.SYNC)
 
     def serve(self, kind: bytes, raw: bytes, ending: bytes) -> Served | None:
         """Return the response to an Execute of a lost portal; None for other messages and portals.
@@ -195,29 +226,35 @@ def describing(bind: bytes) -> bytes:
     )
 
 
+async def _read_rest(backend: Backend, portal: bytes, end: float) -> list[Frame]:
+    """Return the remaining response to a portal, up to its CommandComplete or an error.
+
+    It is read with the client's rights until `end` (time.monotonic), after a savepoint that undoes a failure.
+    PostgreSQL stops a row that takes longer, or waits for a lock. `_MOST_BYTES` of the rows are kept; a conflict
+    follows them if there are more.
+    """
+    frames: list[Frame] = []
+    size = 0
+    left = end - time.monotonic()
+    if left <= 0:
+        return [_NOT_KEPT]
+    limit = messages.side_query(f"SET LOCAL statement_timeout = {max(1, round(left * 1000))}")
+    await backend.request(savepoints.SET_GUARD + limit, 2)
+    more = True
+    while more and size <= _MOST_BYTES and time.monotonic() < end:
+        (response,) = await backend.request(messages.execute(portal, _PIECE) + messages.SYNC)
+        *rows, last = response.frames
+        if (error := response.error) is not None:
+            stopped = error["C"] == QUERY_CANCELED and not is_raised(error)
+            last = _NOT_KEPT if stopped else passed_on(response).frames[-1]
+        more = last[0] == BackendMessage.PORTAL_SUSPENDED
+        frames += rows if more else [*rows, last]
+        size += sum(len(raw) for _, raw in rows)
+    await backend.request(savepoints.TO_GUARD)
+    return [*frames, _NOT_KEPT] if more else frames
+
+
 def _is_unknown(frame: Frame) -> bool:
     """Return whether a message is the error that PostgreSQL does not know the portal."""
     kind, raw = frame
     return kind == BackendMessage.ERROR_RESPONSE and messages.read_fields(raw)["C"] == _NO_PORTAL
-
-
-async def _read_rest(backend: Backend, portal: bytes) -> list[Frame]:
-    """Return the remaining response to a portal, up to its CommandComplete or an error.
-
-    It is read with the client's rights, after a savepoint that undoes a failure, because the client has not asked for
-    these rows yet. At most `_MOST_BYTES` are kept; if the client reads further, the transaction fails with a conflict.
-    """
-    await backend.request(savepoints.SET_GUARD)
-    frames: list[Frame] = []
-    size = 0
-    while size <= _MOST_BYTES:
-        (response,) = await backend.request(messages.execute(portal, _PIECE) + messages.SYNC)
-        if response.error is not None:
-            await backend.request(savepoints.TO_GUARD)
-            response = passed_on(response)
-        more = bool(response.frames) and response.frames[-1][0] == BackendMessage.PORTAL_SUSPENDED
-        frames += response.frames[:-1] if more else response.frames
-        if not more:
-            return frames
-        size += sum(len(raw) for _, raw in response.frames)
-    return [*frames, (BackendMessage.ERROR_RESPONSE, CONFLICT.encode())]

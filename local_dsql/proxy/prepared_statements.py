@@ -132,7 +132,7 @@ class PreparedStatements:
             taken = portal and self.portals.bind_of(portal)  # then PostgreSQL refuses it
             if bound is not None and not taken:
                 self._portals[portal] = bound
-                self.portals.bound(portal, raw if name else (self._parsing or self.unnamed) + raw)
+                self.portals.bound(portal, raw if name else (self._parsing or self.unnamed) + raw, bound.only)
             return bound
         if kind == FrontendMessage.EXECUTE:
             return self._portals.get(messages.execute_parts(raw)[0])

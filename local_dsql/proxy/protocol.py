@@ -299,8 +299,11 @@ class QueryProtocol:
             if kind == FrontendMessage.EXECUTE:
                 known.portals.executed(*messages.execute_parts(raw))
         self._passthrough.parsed = 0
+        self._passthrough.completed = False
         if execution.executes or group.local:
             done = await self._passthrough.or_conflict(self._execute(execution))
+            if self._passthrough.completed:
+                known.portals.completed()
         else:
             done = await self._passthrough.or_conflict(self._prepare(execution))
         if group.local and not done:
@@ -393,8 +396,11 @@ class QueryProtocol:
         return await self._executor.run(execution, statement)
 
     def _only_reads_on(self, execution: StatementExecution, statement: Statement) -> bool:
-        """Return whether a statement has done its work already and only returns more of its rows."""
-        if not execution.continues_portal or statement.locks:
+        """Return whether a statement has done its work already and only returns more of its rows.
+
+        A plain read has not: the next row may call a function that writes.
+        """
+        if not execution.continues_portal or statement.locks or is_plain(statement):
             return False
         portal, _ = messages.execute_parts(execution.frames[-1][1])
         return self._session.statements.portals.has_begun(portal)

@@ -32,9 +32,17 @@ def build_request(
         simple=execution.simple,
         statement=statement,
         parse=parse,
-        continues=execution.continues_portal,
+        continues=_continues(execution, statements),
         sets_parameters=statement.sets_parameters or statement.node == "ConstraintsSet",
     )
+
+
+def _continues(execution: StatementExecution, statements: PreparedStatements) -> bool:
+    """Return whether an execution reads more rows of a portal that has begun."""
+    if not execution.continues_portal:
+        return False
+    portal, _ = messages.execute_parts(execution.frames[-1][1])
+    return statements.portals.has_begun(portal)
 
 
 def _parse_elsewhere(frames: tuple[Frame, ...], statements: PreparedStatements) -> bytes:

@@ -33,6 +33,8 @@ _QUIET = 0.03
 
 _CLOSED: Frame = (b"", b"closed")
 _REFUSED = ("unsupported", "not supported", "ddl", "row limit", "transaction age", "FunctionCall")
+_NOT_READ_AHEAD = (b"FOR UPDATE", b"set_config")
+"""Words of texts whose portals a suspension ends: divergence `portal-kept-in-part`."""
 _OF_PORTALS = ("25P02", "34000", "55000", "08P01", "26000")
 _ATTEMPTS = 100
 _ANSWERED = (FrontendMessage.QUERY, FrontendMessage.SYNC, FrontendMessage.FUNCTION_CALL)
@@ -97,6 +99,8 @@ class Script:
     bytewise: bool = False
     as_is: bool = False
     """Send messages that no driver sends, too."""
+    loses_portals: bool = False
+    """A suspension may end its portals: divergence `portal-kept-in-part`."""
 
     def __str__(self) -> str:
         lines = [" | ".join(message.label for message in step) for step in self.steps]
@@ -109,6 +113,8 @@ class Outcome:
 
     mismatch: str = ""
     refused: bool = False
+    lost: bool = False
+    """A portal could not be read further: divergence `portal-kept-in-part`."""
     steps: int = 0
     frames: int = 0
 
@@ -199,7 +205,7 @@ class DifferentialRunner:
             self._begin_background(sequence.background)
             for number, step in enumerate(sequence.steps, 1):
                 self._step(number, step, sequence, (proxy, direct), outcome, changed, patient=patient)
-                if outcome.mismatch or outcome.refused or not direct.open:
+                if outcome.mismatch or outcome.refused or outcome.lost or not direct.open:
                     break
                 if sequence.background == "parked":
                     self._disturb()
@@ -246,6 +252,9 @@ class DifferentialRunner:
         outcome.frames += len(want)
         if any(kind == BackendMessage.ERROR_RESPONSE and _is_refusal(raw) for kind, raw in got):
             outcome.refused = True
+            return
+        if _loses_portal(sequence, number, got):
+            outcome.lost = True
             return
         if any(message.data[:1] == FrontendMessage.TERMINATE for message in step):
             return  # the client has disconnected
@@ -342,6 +351,18 @@ def _readies(frames: list[Frame]) -> int:
 
 def _shown(frames: list[Frame]) -> list[Frame]:
     return [frame for frame in frames if frame[0] != BackendMessage.PARAMETER_STATUS]
+
+
+def _loses_portal(script: Script, number: int, got: list[Frame]) -> bool:
+    """Return whether the answer to a step is the conflict of a portal that is not kept."""
+    steps = script.steps[:number]
+    conflict = any(
+        kind == BackendMessage.ERROR_RESPONSE and messages.read_fields(raw)["M"].endswith("(OC000)")
+        for kind, raw in got
+    )
+    texts = b"".join(message.data for step in steps for message in step)
+    executes = any(message.data[:1] == FrontendMessage.EXECUTE for message in steps[-1])
+    return conflict and executes and (script.loses_portals or any(word in texts for word in _NOT_READ_AHEAD))
 
 
 def _is_refusal(raw: bytes) -> bool:

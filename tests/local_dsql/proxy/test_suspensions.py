@@ -76,7 +76,7 @@ def test_a_second_begin_makes_a_transaction_writable_until_it_has_read(
 def test_a_portal_of_a_suspended_transaction_is_kept_in_part(
     cluster: Cluster, admin: psycopg.Connection[tuple[object, ...]], rows: int
 ) -> None:
-    """A client that reads on after 16 MiB gets OC000 (divergence `portal-kept-in-part`)."""
+    """A client that reads on after 16 MiB, or 50 ms of reading, gets OC000 (divergence `portal-kept-in-part`)."""
     wide = f"SELECT n, repeat('x', {WIDE}) FROM generate_series(1, {rows}) n"
     with RawClient(cluster) as client:
         client.log_in(cluster)
@@ -90,7 +90,7 @@ def test_a_portal_of_a_suspended_transaction_is_kept_in_part(
         frames = client.read()
         read = sum(kind == BackendMessage.DATA_ROW for kind, _ in frames)
         if rows == ROWS:
-            assert 16 * 1024 * 1024 < read * WIDE < 40 * 1024 * 1024
+            assert read * WIDE < 40 * 1024 * 1024
             assert messages.read_fields(frames[-2][1])["M"].endswith("(OC000)")
             client.send(COMMIT)
             assert client.read()[0][1] == messages.command_complete("ROLLBACK")

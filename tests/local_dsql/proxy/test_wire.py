@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local_dsql.client.launch import SUSPEND_ALWAYS
 from local_dsql.divergences import BY_ID
 from local_dsql.wire import messages
 from tests.local_dsql.proxy.cases_wire import CASES, SUSPENDED, TAKEN_NAMES
@@ -64,6 +65,7 @@ def test_cases(runner: DifferentialRunner, steps: list[list[Message]], backgroun
     outcome = runner.play(Script(steps, background))
     assert not outcome.mismatch, outcome.mismatch
     assert not outcome.refused
+    assert not outcome.lost or background == "parked" or SUSPEND_ALWAYS
 
 
 def _suspended_cases() -> Iterator[object]:
