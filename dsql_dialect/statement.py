@@ -268,9 +268,14 @@ class Statement:
         return self.traits.columns_assigned
 
     @property
+    def is_set(self) -> bool:
+        """Return whether it is SET or RESET."""
+        return self.node == "VariableSet"
+
+    @property
     def sets_parameters(self) -> bool:
         """Return whether it may set session parameters, by SET, RESET or set_config()."""
-        return self.node == "VariableSet" or self.traits.calls_set_config
+        return self.is_set or self.traits.calls_set_config
 
     @property
     def transaction(self) -> str | None:

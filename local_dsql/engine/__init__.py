@@ -73,7 +73,7 @@ Modules, from bottom to top. A module imports only modules above it in this list
     session            one client session; exclusive access to it
     unneeded_log       skip the log behind statements in autocommit
     opening            begin and end a transaction
-    hidden_settings    settings that functions have changed
+    hidden_settings    settings that set_config() has changed
     suspend            suspend a transaction
     deadlocks         let the other statements of a deadlock end first
     unblock            suspend or preempt the transactions that block a statement

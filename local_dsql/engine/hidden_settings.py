@@ -1,7 +1,7 @@
-"""Settings that functions of clients have changed with `set_config`, which no text of a statement shows.
+"""Settings that statements and functions of clients have changed with `set_config`.
 
 `set_config` records the last value of each parameter (`catalog/30_privileges.sql`). It counts, unless a SET has changed
-the parameter since. Running the function's statement again would repeat its other effects, too.
+the parameter since. Running the statement again would repeat its other effects, too.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ class Request:
         statement: the parsed statement, None for an empty text.
         parse: the Parse of the prepared statement that the Bind names, if it is not in the body.
         continues: it reads more rows of a portal that an earlier request has begun, so it cannot run again.
-        sets_parameters: it may set parameters, so it runs again whenever the transaction is resumed.
+        sets_parameters: it is a SET, so it runs again whenever the transaction is resumed. A statement that calls
+            set_config() does not, because it may write: `hidden_settings` has its parameters.
         undone: it has already run and was undone, so even its first run here sends `again`.
     """
 

@@ -42,9 +42,8 @@ async def suspend(held: HeldSession, *, undone: bool = False) -> None:
     if not (transaction.failed or transaction.log_lost):
         try:
             await keep_portals(held, undone=undone)
-            changes, (hidden,) = await _capture(held, [hidden_settings.QUERY])
+            changes = await capture(held)
             transaction.relations |= await locked_relations(held)
-            transaction.settings = hidden_settings.settings(hidden)
         except EngineError:
             _log.exception("the changes of a transaction cannot be read; it gets a conflict")
             transaction.doomed = transaction.doomed or CONFLICT
@@ -86,12 +85,13 @@ async def give_way(held: HeldSession) -> None:
 
 
 async def capture(held: HeldSession) -> RowChanges:
-    """Return the transaction's changes and locks, with the images of the rows made.
+    """Return the transaction's changes and locks, with the images of the rows made; note the parameters it has set.
 
     Raises:
         EngineError: PostgreSQL refuses to read them.
     """
-    changes, _ = await _capture(held, [])
+    changes, (hidden,) = await _capture(held, [hidden_settings.QUERY])
+    held.transaction.settings = hidden_settings.settings(hidden)
     return changes
 
 

@@ -52,7 +52,7 @@ class Transaction:
         reports_settings: the client was told a parameter's new value, which has to be reset if the transaction fails.
         reads_committed: it is doomed, and others have committed changes of its rows again since: it continues at READ
             COMMITTED, where a statement waits for the newest row and does not fail.
-        settings: commands that repeat what functions have set with set_config(), found by the last suspension.
+        settings: commands that repeat what set_config() has set, found by the last suspension.
         relations: OIDs of the relations that it had locked before a suspension.
         rows: rows that its statements have changed.
         checked: position in the log up to which its rows were counted, and checked against rows that others removed.

@@ -78,8 +78,7 @@ class LocalStatements:
             if session.transaction is None:
                 (response,) = await held.ask(query)
             else:
-                sets = statement.sets_parameters
-                request = Request(query, simple=True, statement=statement, sets_parameters=sets)
+                request = Request(query, simple=True, statement=statement, sets_parameters=statement.is_set)
                 response = await execute(held, request)
         if (fields := response.error) is not None:
             session.client.send(messages.error(fields))

@@ -33,7 +33,7 @@ def build_request(
         statement=statement,
         parse=parse,
         continues=_continues(execution, statements),
-        sets_parameters=statement.sets_parameters or statement.node == "ConstraintsSet",
+        sets_parameters=statement.is_set or statement.node == "ConstraintsSet",
     )
 
 

@@ -156,7 +156,7 @@ def request(
     """Return a request: a Query, or extended messages if there are values."""
     (statement,) = parse(sql, DIALECT).statements
     text = statement.backend_sql.encode(codec) + b"\0"
-    sets = statement.node in ("VariableSet", "ConstraintsSet") or "set_config" in sql.lower()
+    sets = statement.node in ("VariableSet", "ConstraintsSet")
     copied = b""
     if rows is not None:
         copied = messages.frame(b"d", rows) + messages.frame(b"c")

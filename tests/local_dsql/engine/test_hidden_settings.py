@@ -56,6 +56,46 @@ def test_what_a_function_has_set(
     laboratory.run(run())
 
 
+WRITES = (
+    "update t set n = n + 1 where set_config('timezone', 'Asia/Tokyo', true) is not null",
+    "select set_config('timezone', 'Asia/' || case raised(1) when 0 then '' else 'Tokyo' end, true)",
+    "insert into made select set_config('timezone', 'Asia/Tokyo', true)",
+)
+
+
+@pytest.mark.parametrize("conflict", [False, True], ids=["suspended", "doomed"])
+@pytest.mark.parametrize("statement", WRITES)
+def test_a_statement_that_sets_a_parameter_and_writes(
+    laboratory: Laboratory, statement: str, conflict: bool
+) -> None:
+    """It runs once: a suspension restores its rows and its parameter, and does not run it again."""
+
+    async def run() -> None:
+        one, other = await laboratory.client(), await laboratory.client()
+        await one.ok(
+            "create table t(id int primary key, n int)",
+            "insert into t values (1, 0), (2, 0)",
+            "create table made(zone text)",
+            "create function raised(by int) returns int language sql as"
+            " 'update t set n = n + by where id = 1 returning n'",
+            "set time zone 'UTC'",
+        )
+        await one.ok("begin", "update t set n = 9 where id = 2", statement)
+        seen = (
+            "select (select n from t where id = 1), (select count(*) from made), current_setting('timezone')"
+        )
+        alone = (await one.run(seen)).rows
+        assert alone[0][2] == "Asia/Tokyo"
+        for end in ("rollback", "commit" if conflict else "rollback"):
+            await other.ok("begin", "update t set n = 2 where id = 2", end)
+            assert (await one.run(seen)).rows == alone
+        assert (await one.run("commit")).sqlstate == ("40001" if conflict else "")
+        if not conflict:
+            assert (await one.run(seen)).rows == [(*alone[0][:2], "UTC")]
+
+    laboratory.run(run())
+
+
 def test_a_parameter_with_another_name_in_postgresql_comes_back(laboratory: Laboratory) -> None:
     async def run() -> None:
         one, other = await laboratory.client(), await laboratory.client()
