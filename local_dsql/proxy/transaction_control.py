@@ -103,7 +103,8 @@ class TransactionControl:
         if query.control == "BEGIN" and transaction is None and Begin.is_possible(held):
             return Begin(held, messages.query(only.backend_sql))
         if query.control == "COMMIT" and transaction is not None and not transaction.implicit:
-            return Commit(held) if not transaction.replay and Commit.is_possible(held) else None
+            changes_parameters = transaction.replay or transaction.reports_settings
+            return Commit(held) if not changes_parameters and Commit.is_possible(held) else None
         return None
 
     def end_exchange(self) -> None:

@@ -125,9 +125,18 @@ def test_the_details_of_a_failed_unique_build(dated: tuple[str, psycopg.Connecti
 
 
 def test_the_end_of_a_too_long_message(dated: tuple[str, psycopg.Connection[Any]]) -> None:
-    """The newer dialect closes the connection without a word, as a cluster was seen to do."""
+    """The newer dialect closes the connection without a word, as a cluster was seen to do.
+
+    A client that still sends may find the connection closed before it reads the error of the older one.
+    """
     dialect, connection = dated
-    with psycopg.connect(connection.info.dsn, password=connection.info.password, autocommit=True) as sender:
-        with pytest.raises(psycopg.OperationalError) as raised:
-            sender.execute("SELECT length(%s)", ("x" * (10 * 1024 * 1024),))
-        assert raised.value.sqlstate == ("08P01" if dialect == "2026-09" else None)
+    codes = set()
+    for _ in range(5):
+        with psycopg.connect(
+            connection.info.dsn, password=connection.info.password, autocommit=True
+        ) as sender:
+            with pytest.raises(psycopg.OperationalError) as raised:
+                sender.execute("SELECT length(%s)", ("x" * (10 * 1024 * 1024),))
+            codes.add(raised.value.sqlstate)
+    assert ("08P01" in codes) == (dialect == "2026-09")
+    assert codes <= {"08P01", None}

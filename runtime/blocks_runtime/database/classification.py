@@ -37,6 +37,7 @@ TABLE: tuple[tuple[str, str, type[DatabaseError]], ...] = (
     ("XX000", "server unavailable", errors.ServerUnavailable),
     ("08P01", "invalid message length", errors.LimitExceeded),
     ("08P01", "access denied", errors.AccessDenied),
+    ("08P01", "bind message supplies", errors.QueryFailed),
     ("28", "", errors.AccessDenied),
     ("08", "", errors.ConnectionFailed),
     ("57P", "", errors.ConnectionFailed),
@@ -104,6 +105,7 @@ _EXCERPT = re.compile(r"^LINE \d+: .*\n *\^$", re.MULTILINE)
 
 # The same by SQLSTATE and a part of the text, where the SQLSTATE alone is ambiguous.
 _ADVICE_BY_TEXT = (
+    ("08P01", "bind message supplies", "write values in place of $1, $2, …"),
     (
         "42601",
         "multiple commands",
