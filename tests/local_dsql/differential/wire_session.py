@@ -31,6 +31,8 @@ _TICK = 0.005
 """Seconds of one poll; whatever a poll takes longer is a stall of this process, not of the server."""
 _PARSE_LIMIT = 20.0
 """Seconds within which a statement is parsed."""
+_PIECE = 1024 * 1024
+"""Bytes of rows in one message of a COPY."""
 _PLACE = re.compile(r"\$(\d+)")
 _OK, _FAILED = pq.ExecStatus, (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE)
 Row = tuple[bytes | None, ...]
@@ -246,9 +248,11 @@ class WireSession:
         self._names = {}
 
     def _send_copy(self) -> None:
+        """Send the rows in messages that are shorter than the longest one that DSQL takes."""
         data = self._copy or b""
-        while self._pg.put_copy_data(data) == 0:
-            self._pg.flush()
+        for start in range(0, len(data) or 1, _PIECE):
+            while self._pg.put_copy_data(data[start : start + _PIECE]) == 0:
+                self._pg.flush()
         while self._pg.put_copy_end() == 0:
             self._pg.flush()
         self._pg.flush()
