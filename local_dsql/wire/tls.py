@@ -9,6 +9,8 @@ from weakref import WeakKeyDictionary
 _names: WeakKeyDictionary[ssl.SSLObject | ssl.SSLSocket, str] = WeakKeyDictionary()
 _CHUNK = 16_384
 """Largest TLS record; a larger buffer would only be allocated at each read without use."""
+_LONGEST_WRITE = 1 << 30
+"""Bytes that are encrypted at once; OpenSSL counts them, and what it has made of them, in 31 bits."""
 
 
 def remember_server_names(context: ssl.SSLContext) -> None:
@@ -74,6 +76,13 @@ class TlsSession:
 
     def encrypt(self, data: bytes) -> bytes:
         """Return `data`, and pending TLS messages, as bytes for the network."""
+        if len(data) > _LONGEST_WRITE:
+            view = memoryview(data)
+            parts = range(0, len(data), _LONGEST_WRITE)
+            return b"".join([self._encrypt(view[at : at + _LONGEST_WRITE]) for at in parts])
+        return self._encrypt(data)
+
+    def _encrypt(self, data: bytes | memoryview) -> bytes:
         written = self._session.write(data)
         if written < len(data):
             view = memoryview(data)[written:]
