@@ -23,7 +23,7 @@ def is_full_disk(error: OSError) -> bool:
 
 def file_error(error: OSError) -> CommandError:
     """Return the error for a file that cannot be written or read: the owner, the full disk, or the system's reason."""
-    name = os.fsdecode(error.filename) if error.filename else "a file of this command"
+    name = os.fsdecode(error.filename) if error.filename else "the output of this command, or a file"
     why = error.strerror or str(error)
     what = f"{name}: cannot be written or read"
     if is_full_disk(error):

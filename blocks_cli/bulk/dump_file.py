@@ -16,6 +16,7 @@ import click
 from blocks_cli import console
 from blocks_cli.bulk import compression
 from blocks_cli.errors import CommandError
+from blocks_cli.written_files import naming, replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,12 @@ class DumpFile:
         """
         if self.path is None:
             return
+        if self.path.exists() and not self.path.is_file():
+            raise CommandError(
+                f"{console.display_path(self.path.resolve())}: is not a regular file",
+                "the complete dump takes the place of the file",
+                "name a file, or omit --output for standard output",
+            )
         self._file = file = self.partial.open("ab")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,7 +87,8 @@ class DumpFile:
             click.echo(text, nl=False)
         else:
             content = text.encode()
-            self._file.write(compression.compressed(content) if self._is_compressed else content)
+            with naming(self.partial):
+                self._file.write(compression.compressed(content) if self._is_compressed else content)
 
     def add(self, texts: str, rows: int, after: Key) -> None:
         """Write rows, and record that they are there."""
@@ -88,21 +96,22 @@ class DumpFile:
         self.rows += rows
         self.after = after
         if self._file is not None and after:
-            self._file.flush()
-            new = self._journal.with_name(f"{self._journal.name}.new")
+            with naming(self.partial):
+                self._file.flush()
             state = {"dump": self._identity, "rows": self.rows, "after": [*after], "bytes": self._file.tell()}
-            new.write_text(json.dumps(state), "utf-8")
-            new.replace(self._journal)
+            replace_file(self._journal, json.dumps(state))
 
     def finish(self) -> None:
         """Move the complete file to its place."""
         if self._file is not None and self.path is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            with naming(self.partial):
+                self._file.flush()
+                os.fsync(self._file.fileno())
             self.partial.replace(self.path)
             self._journal.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
+            with naming(self.partial):
+                self._file.close()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from blocks_cli import console
 from blocks_cli.bulk.ranges import Ranges
 from blocks_cli.errors import CommandError
+from blocks_cli.written_files import naming
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,6 +130,7 @@ class Journal:
             self._file.close()
 
     def _write(self, line: dict[str, Json]) -> None:
-        if self._file is not None:
-            self._file.write(json.dumps(line).encode() + b"\n")
-            self._file.flush()
+        if self._file is not None and self.path is not None:
+            with naming(self.path):
+                self._file.write(json.dumps(line).encode() + b"\n")
+                self._file.flush()

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from blocks_cli.written_files import naming
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -56,11 +58,13 @@ class RejectFile:
             return
         if self._file is None:
             self._file = self.path.open("ab" if self.size else "wb")
-        for each in rejects:
-            self.size += self._file.write(each.as_line())
-        self._file.flush()
+        with naming(self.path):
+            for each in rejects:
+                self.size += self._file.write(each.as_line())
+            self._file.flush()
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
+            with naming(self.path):
+                self._file.close()

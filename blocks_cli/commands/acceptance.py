@@ -17,6 +17,7 @@ from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
+from blocks_cli.written_files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,7 @@ def acceptance(
             return
         report = _accept(stack, only, price, yes)
     if output is not None:
-        output.write_text(report.markdown(), "utf-8")
+        replace_file(output, report.markdown())
         console.print_message(f"written  {console.display_path(output)}")
     if as_json:
         console.print_json(report.json())

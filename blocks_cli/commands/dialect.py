@@ -16,6 +16,7 @@ from blocks_cli.migrations import options
 from blocks_cli.migrations.database import under_test
 from blocks_cli.migrations.folder import find_folder
 from blocks_cli.migrations.target import find_target
+from blocks_cli.written_files import replace_file
 from dsql_dialect.profiles import NAMES, NEWEST, PROFILES, profile
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _write(output: Path, observations: Sequence[Observation], place: str, name: 
     from local_dsql.conformance.facts_writer import facts_file
 
     today = datetime.now(UTC).date()
-    output.write_text(facts_file(observations, day=today, endpoint=place, dialect=name), "utf-8")
+    replace_file(output, facts_file(observations, day=today, endpoint=place, dialect=name))
     console.print_message(f"written  {console.display_path(output)}")
 
 

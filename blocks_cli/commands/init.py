@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import click
 
 from blocks_cli import console
 from blocks_cli.errors import CommandError
+from blocks_cli.written_files import create_files
 
 _TEMPLATE = Path(__file__).parents[1] / "project_template"
 _SUFFIX = ".template"
 _RENAMED = {"gitignore": ".gitignore"}
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9_-]*[A-Za-z0-9])?")
+"""Names that CloudFormation takes for a stack, once they are joined, and that Python packages can have."""
+_LONGEST = 128
+"""Characters of a stack's name (AWS CloudFormation user guide, stack name)."""
 
 
 @click.command()
@@ -29,34 +35,66 @@ def init(project: str | None, folder_name: str | None) -> None:
 
     NAME is the new folder and the name of the project; by default it is the current folder. No file is overwritten.
     """
-    folder = Path.cwd() / folder_name if folder_name else Path.cwd()
-    files = {folder / place: content for place, content in _files(_checked(project or folder.name)).items()}
-    if existing := sorted(console.display_path(file) for file in files if file.exists()):
+    folder = Path.cwd() if folder_name is None else Path.cwd() / _named(folder_name)
+    files = _files(_checked(folder.name if project is None else project))
+    contents = {folder / place: content for place, content in files.items()}
+    if existing := sorted(console.display_path(file) for file in contents if os.path.lexists(file)):
         raise CommandError(
             f"{', '.join(existing)}: exists already",
             "blocks init does not overwrite files; nothing was written",
             "choose another folder: `blocks init NAME`",
         )
-    for file, content in files.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content, "utf-8")
+    create_files(contents)
+    for file in contents:
         click.echo(console.display_path(file))
     _print_next(folder)
 
 
-def _checked(name: str) -> str:
-    if not _NAME.fullmatch(name):
+def _named(folder: str) -> str:
+    """Refuse an empty text: it would be the current folder."""
+    if not folder:
         raise CommandError(
-            f"{name}: cannot be the name of a project",
-            "it is the name of a CloudFormation stack, too: letters, digits, - and _, with a letter first",
-            "give the project another name than its folder: `blocks init --name NAME`",
+            "NAME is empty", "it is the name of the new folder", "leave it out for the current folder"
         )
-    return name
+    return folder
+
+
+def _checked(name: str) -> str:
+    """Return a name that a stack and a Python package can have, and no package that the project needs.
+
+    Raises:
+        CommandError: the name cannot be that of a project.
+    """
+    if not _NAME.fullmatch(name) or len(_stack_name(name)) > _LONGEST:
+        why = (
+            "it is the name of a CloudFormation stack and of a Python package, too: letters, digits, - and _, with "
+            f"a letter first and no - or _ last, {_LONGEST} characters at most"
+        )
+    elif (package := _package(name)) in _needed_packages():
+        why = f"it is the name of the project's package, too, and the project needs the package {package}"
+    else:
+        return name
+    raise CommandError(
+        f"{name or repr(name)}: cannot be the name of a project",
+        why,
+        "give the project another name than its folder: `blocks init --name NAME`",
+    )
+
+
+def _package(name: str) -> str:
+    """Return the normalized name of a Python package, as package indexes compare them."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _needed_packages() -> set[str]:
+    """Return the packages that the template's pyproject.toml lists."""
+    settings = tomllib.loads((_TEMPLATE / f"pyproject.toml{_SUFFIX}").read_text("utf-8"))
+    return {_package(re.split(r"[^\w.-]", each)[0]) for each in settings["dependency-groups"]["dev"]}
 
 
 def _files(project: str) -> dict[Path, str]:
     """Return the content of the files by their paths in the project."""
-    values = {"{name}": project.lower(), "{class}": _class_name(project)}
+    values = {"{name}": project.lower(), "{stack}": _stack_name(project)}
     found: dict[Path, str] = {}
     for file in sorted(_TEMPLATE.rglob(f"*{_SUFFIX}")):
         content = file.read_text("utf-8")
@@ -67,8 +105,11 @@ def _files(project: str) -> dict[Path, str]:
     return found
 
 
-def _class_name(project: str) -> str:
-    """Return the name of the stack and of its class: `my-shop` is `MyShop`."""
+def _stack_name(project: str) -> str:
+    """Return the name of the stack: that of `my-shop` is `MyShop`. Its class has the suffix `Stack`.
+
+    So no name of a class is a word of Python, or a name that the template imports.
+    """
     return "".join(part[:1].upper() + part[1:] for part in re.split(r"[-_]+", project))
 
 

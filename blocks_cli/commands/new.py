@@ -11,9 +11,9 @@ import click
 from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.errors import CommandError
-from blocks_cli.file_errors import file_error
 from blocks_cli.migrations import options
 from blocks_cli.migrations.folder import read_names
+from blocks_cli.written_files import create_files
 from blocks_settings import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -39,12 +39,7 @@ def new(name: str, folder: Path | None, as_json: bool) -> None:
     folder = options.project_settings().get(MIGRATIONS, None, folder).value
     console.print_target(folder)
     path = _next(folder, _plain(name))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(_TEXT.format(title=name))
-    except OSError as error:
-        raise file_error(error) from None
+    create_files({path: _TEXT.format(title=_title(name))})
     if as_json:
         console.print_json({"file": str(path)})
     console.print_message(f"created  {console.display_path(path)}", "green")
@@ -55,6 +50,11 @@ def _next(folder: Path, name: str) -> Path:
     number = max((each.version for each in known), default=0) + 1
     digits = max((len(each.name.partition("_")[0]) for each in known), default=_DIGITS)
     return folder / f"{number:0{digits}}_{name}.sql"
+
+
+def _title(name: str) -> str:
+    """Return a name as the text of a comment: on one line, in UTF-8."""
+    return " ".join(name.split()).encode("utf-8", "backslashreplace").decode()
 
 
 def _plain(name: str) -> str:

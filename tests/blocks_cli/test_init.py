@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -43,8 +47,8 @@ def test_a_new_folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     assert _files(tmp_path / "my-shop") == FILES
     assert set(out.split()) == {f"my-shop/{name}" for name in FILES}
     assert "cd my-shop && blocks dev" in err
-    assert 'MyShop(app, "MyShop")' in (tmp_path / "my-shop/app.py").read_text()
-    assert not any("{class}" in file.read_text() for file in tmp_path.rglob("*.*") if file.is_file())
+    assert 'MyShopStack(app, "MyShop")' in (tmp_path / "my-shop/app.py").read_text()
+    assert not any("{stack}" in file.read_text() for file in tmp_path.rglob("*.*") if file.is_file())
 
 
 def test_the_current_folder(
@@ -65,10 +69,66 @@ def test_no_file_is_overwritten(tmp_path: Path, capfd: pytest.CaptureFixture[str
     assert _files(tmp_path) == {"shop/app.py"}
 
 
-@pytest.mark.parametrize("name", ["1shop", "shöp", "a b", "..", "a/b c"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "1shop",
+        "shöp",
+        "a b",
+        "..",
+        "a/b c",
+        "/",
+        "shop-",
+        "shop_",
+        "-shop",
+        "pytest",
+        "Blocks_DSQL",
+        "x" * 129,
+    ],
+)
 def test_a_name_that_no_stack_can_have(tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str) -> None:
     assert init(capfd, name)[0] == ExitCode.USAGE
     assert not _files(tmp_path)
+
+
+NAMES = [
+    *("none", "true", "false", "class", "async", "print", "exception", "type", "str", "cdk", "lambda_x"),
+    *(
+        "distributed-database",
+        "construct",
+        "stack",
+        "app",
+        "blocks",
+        "aws-cdk",
+        "nested-stack",
+        "x" * 128,
+        "a-1",
+        "A",
+    ),
+]
+"""Words of Python, builtins, names that the template imports, and the longest name."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_whose_app_can_run(tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str) -> None:
+    """The class of the stack hides no other name of the app, and the files are valid."""
+    assert init(capfd, "--name", name)[0] == ExitCode.OK
+    for file in tmp_path.rglob("*.py"):
+        compile(file.read_text(), file, "exec")
+    tree = ast.parse((tmp_path / "app.py").read_text())
+    (own,) = (each.name for each in tree.body if isinstance(each, ast.ClassDef))
+    imported = {
+        alias.asname or alias.name
+        for each in tree.body
+        if isinstance(each, ast.Import | ast.ImportFrom)
+        for alias in each.names
+    }
+    assert own not in imported | {*dir(builtins)}
+    project = tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]
+    assert re.fullmatch(r"[a-z0-9]|[a-z0-9][a-z0-9._-]*[a-z0-9]", project["name"])
+    (stack,) = re.findall(rf'{own}\(app, "(.*)"\)', (tmp_path / "app.py").read_text())
+    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,127}", stack)
 
 
 @pytest.mark.parametrize("folder", ["Praxis Müller", "2026", "店"])
@@ -82,9 +142,10 @@ def test_a_folder_whose_name_no_stack_can_have(
     assert (code, f"{folder}: cannot be the name of a project" in err) == (ExitCode.USAGE, True)
     assert "  do:  give the project another name than its folder: `blocks init --name NAME`" in err
     assert init(capfd, "--name", "ü")[0] == ExitCode.USAGE
+    assert init(capfd, "--name", "")[0] == ExitCode.USAGE
     assert init(capfd, "--name", "praxis")[0] == ExitCode.OK
     assert _files(tmp_path / folder) == FILES
-    assert 'Praxis(app, "Praxis")' in Path("app.py").read_text()
+    assert 'PraxisStack(app, "Praxis")' in Path("app.py").read_text()
 
 
 def test_a_new_folder_with_another_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
