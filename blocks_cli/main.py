@@ -19,6 +19,7 @@ from blocks_cli.error_conversion import as_command_error
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from local_dsql.cli.errors import OutputClosed, command_of, discard_output, unknown_command, usage_error
+from local_dsql.cli.streams import open_standard_streams
 
 COMMANDS = (
     *("init", "dev", "deploy", "invoke", "logs", "destroy"),
@@ -84,6 +85,7 @@ def cli(debug: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and exit with its exit code."""
+    open_standard_streams()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         code = cli.main(given, prog_name="blocks", standalone_mode=False) or ExitCode.OK
@@ -107,10 +109,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _print_error(error: CommandError, *, as_json: bool) -> int:
     """Print an error on stderr, with `--json` also on stdout, and return the exit code."""
-    console.clear()
-    console.print_error(error)
+    with contextlib.suppress(OSError):  # stderr is full or has no reader: the exit code says it
+        console.clear()
+        console.print_error(error)
     if as_json:
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             console.print_error_json(error)
     return error.code
 

@@ -14,6 +14,7 @@ import click
 
 from blocks_runtime.shared.explained_error import ExplainedError
 from blocks_settings import SettingsError
+from local_dsql.cli.streams import open_standard_streams
 from local_dsql.errors import LocalDatabaseError
 from local_dsql.exit_codes import ExitCode
 
@@ -69,6 +70,7 @@ class ExplainedCommand(click.Command):
         given = sys.argv[1:] if args is None else [*args]
         if not standalone_mode:
             return super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
+        open_standard_streams()
         name = prog_name or self.name or ""
         try:
             code = super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
@@ -150,10 +152,11 @@ def _without_hint(error: click.ClickException) -> str:
 def exit_with(error: Exception, given: Sequence[str], command: str) -> NoReturn:
     """Print an error, with `--json` among the arguments also on stdout, and exit with its code."""
     explained, code = _explained(error, command)
-    click.echo(f"error: {explained}", err=True)
+    with contextlib.suppress(OSError):  # stderr is full or has no reader: the exit code says it
+        click.echo(f"error: {explained}", err=True)
     if "--json" in given:
         row = {"what": explained.what, "why": explained.why, "remedy": explained.remedy}
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             click.echo(json.dumps({"errors": [row], "exitCode": int(code)}, indent=2))
     sys.exit(code)
 
