@@ -20,6 +20,7 @@ from blocks_cli.file_errors import remove_tree
 from blocks_cli.json_value import Json, mapping, text
 from blocks_cli.synth_errors import app_error, begins_traceback
 from blocks_cli.workspace import Workspace
+from blocks_runtime.shared.regular_files import read_regular
 from blocks_settings.regions import DEFAULT_REGION
 from local_dsql.access import LOCAL_ACCOUNT
 
@@ -226,9 +227,9 @@ def _environment(root: Path, output: Path, region: str) -> dict[str, str]:
 
 
 def _read(file: Path) -> dict[str, Json]:
-    if not file.exists():
-        return {}
     try:
-        return mapping(json.loads(file.read_text("utf-8")))
+        return mapping(json.loads(read_regular(file)))
+    except FileNotFoundError:
+        return {}
     except (OSError, ValueError) as error:
         raise CommandError(f"{file}: cannot be read", str(error), "correct the file") from None

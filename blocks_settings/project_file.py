@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from blocks_runtime.contract import variable_prefix
 from blocks_runtime.shared.project import SETTINGS_FILE, has_settings
+from blocks_runtime.shared.regular_files import read_regular
 from blocks_settings.errors import SettingsError
 from blocks_settings.keys import DATABASE, KEYS, OF_ONE_DATABASE, PER_DATABASE, near
 from blocks_settings.value import Setting, Source
@@ -54,7 +55,7 @@ class ProjectFile:
     @classmethod
     def _read(cls, path: Path) -> ProjectFile:
         try:
-            text = path.read_text("utf-8")
+            text = read_regular(path).decode()
             table = tomllib.loads(text).get("tool", {}).get("blocks", {})
         except (OSError, ValueError) as error:
             raise SettingsError(f"{path}: cannot be read", str(error), "correct the file") from None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from blocks_cli.bulk import compression, csv_format, json_format, parquet_format
 from blocks_cli.bulk.csv_format import BYTE_ORDER_MARK, COMMA, CsvDialect
 from blocks_cli.errors import CommandError
+from blocks_runtime.shared.regular_files import check_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +91,8 @@ class Source:
         Raises:
             CommandError: there are none, or the file is not UTF-8.
         """
+        if not self.is_input:
+            self._check()
         if self.format == "parquet":
             self.columns = parquet_format.columns(Path(self.name))
             return self.columns
@@ -104,6 +107,13 @@ class Source:
             self._refuse_header(stream)
         self._many = len(self.columns) > 1
         return self.columns
+
+    def _check(self) -> None:
+        """Refuse what is not a regular file: its positions could not be read again."""
+        try:
+            check_regular(Path(self.name))
+        except OSError as error:
+            raise _unreadable(self.name, error) from None
 
     def records(self, start: int = 0, end: int = 0, line: int = 0) -> Iterator[Record]:
         """Yield the records from number `start` on; the record before it ended at `end`, before the line `line`."""
@@ -246,9 +256,13 @@ def _opened(name: str) -> BinaryIO:
             return cast("BinaryIO", compression.Decompressed(Path(name)))
         return Path(name).open("rb", buffering=_PIECE)
     except OSError as error:
-        raise CommandError(
-            f"{name}: cannot be read", error.strerror or str(error), "name a file, or - for standard input"
-        ) from None
+        raise _unreadable(name, error) from None
+
+
+def _unreadable(name: str, error: OSError) -> CommandError:
+    return CommandError(
+        f"{name}: cannot be read", error.strerror or str(error), "name a file, or - for standard input"
+    )
 
 
 def format_of(name: str) -> str:

@@ -17,6 +17,7 @@ from blocks_cli.exit_codes import ExitCode
 from blocks_cli.lambda_.remedies import remedy
 from blocks_cli.local import LocalDeployment
 from blocks_cli.workspace import Workspace, project_root
+from blocks_runtime.shared.regular_files import read_regular
 from blocks_settings import STACK, Settings
 from blocks_settings.value import WRITTEN
 
@@ -79,7 +80,7 @@ def read_event(event: str) -> Json:
         if event == "-":
             parsed: Json = json.loads(sys.stdin.read())
         elif event.startswith("@"):
-            parsed = json.loads(Path(event[1:]).read_text("utf-8"))
+            parsed = json.loads(read_regular(Path(event[1:]), allow_pipe=True))
         else:
             parsed = json.loads(event)
     except OSError as error:

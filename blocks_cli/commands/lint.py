@@ -160,7 +160,9 @@ def _of_paths(paths: Sequence[Path], profile: Profile, place: str) -> tuple[int,
 
     console.print_message(f"target   files   {' '.join(map(str, paths))}   dialect {profile.name}{place}")
     read = [
-        read_bytes(Path("<stdin>"), sys.stdin.buffer.read()) if each == _STDIN else read_file(each)
+        read_bytes(Path("<stdin>"), sys.stdin.buffer.read())
+        if each == _STDIN
+        else read_file(each, allow_pipe=each == path)
         for path in paths
         for each in _below(path)
     ]

@@ -12,6 +12,7 @@ from watchfiles import Change, DefaultFilter, watch
 
 from blocks_cli.errors import CommandError
 from blocks_cli.sources.files import files_below, is_ignored
+from blocks_runtime.shared.regular_files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -99,7 +100,7 @@ class Watcher:
 
     def _digest(self, name: str) -> str:
         try:
-            return hashlib.sha256((self._root / name).read_bytes()).hexdigest()
+            return hashlib.sha256(read_regular(self._root / name)).hexdigest()
         except OSError:
             return ""
 

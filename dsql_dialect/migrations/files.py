@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blocks_runtime.shared.regular_files import read_regular
 from dsql_dialect.migrations import rules
 from dsql_dialect.migrations.errors import MigrationFinding
 from dsql_dialect.position import Source
@@ -158,10 +159,10 @@ def _is_sql(entry: Path) -> bool:
     return entry.suffix.lower() == ".sql" and not entry.name.startswith(".") and not entry.is_dir()
 
 
-def read_file(path: Path) -> SqlFile | MigrationFinding:
-    """Return a file, or the fault for which it cannot be read."""
+def read_file(path: Path, *, allow_pipe: bool = False) -> SqlFile | MigrationFinding:
+    """Return a file, or the fault for which it cannot be read: a pipe is one, unless it is allowed."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path, allow_pipe=allow_pipe)
     except OSError as error:
         return _finding(path, rules.FILE, reason=error.strerror or str(error))
     return read_bytes(path, data)

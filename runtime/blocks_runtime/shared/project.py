@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .regular_files import read_regular
+
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +24,7 @@ def project_folder(directory: Path) -> Path:
 def has_settings(folder: Path) -> bool:
     """Return whether the folder has a pyproject.toml with `[tool.blocks]`."""
     try:
-        lines = (folder / SETTINGS_FILE).read_text("utf-8", "replace").splitlines()
+        lines = read_regular(folder / SETTINGS_FILE).decode("utf-8", "replace").splitlines()
     except OSError:
         return False
     return any(line.strip().replace(" ", "").startswith(_TABLE) for line in lines)
