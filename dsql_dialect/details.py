@@ -100,6 +100,17 @@ def on_conflict(root: Node, base: int) -> OnConflict | None:
     )
 
 
+def rows_inserted(insert: Node) -> int:
+    """Return the number of rows that an INSERT always inserts or updates, 0 where its text does not tell."""
+    conflict = insert.get("onConflictClause")
+    if conflict is not None and (conflict["action"] != "ONCONFLICT_UPDATE" or "whereClause" in conflict):
+        return 0
+    if "selectStmt" not in insert:  # DEFAULT VALUES
+        return 1
+    select = insert["selectStmt"].get("SelectStmt", {})
+    return 0 if {"limitCount", "limitOffset"} & select.keys() else len(select.get("valuesLists", ()))
+
+
 def validated_constraint(root: Node) -> ValidatedConstraint | None:
     """Return the constraint that an ALTER TABLE … VALIDATE CONSTRAINT names, None for any other ALTER TABLE."""
     command = root["cmds"][0]["AlterTableCmd"]

@@ -161,6 +161,7 @@ def _judged(source: Source, piece: Piece, profile: Profile, is_body: bool) -> St
         has_plpgsql=judged is not None,
         altered_tables=details.altered_tables(name, root) if kind is Kind.DDL else frozenset(),
         on_conflict=details.on_conflict(root, piece.base - piece.start) if name == "InsertStmt" else None,
+        rows_inserted=details.rows_inserted(root) if name == "InsertStmt" else 0,
         validates=details.validated_constraint(root) if name == "AlterTableStmt" else None,
         parameter=details.parameter(name, root),
         sets_for_transaction=details.sets_for_transaction(name, root, seen),

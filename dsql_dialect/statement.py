@@ -151,6 +151,7 @@ class Statement:
     `has_parameters` is true where it has a $1.
     `routines` are the functions and views that it creates, `routine_traits` the actions of these when they are used.
     `altered_tables` are those whose columns or constraints a DDL statement makes or changes; None: unknown ones.
+    `rows_inserted` is the number of rows that an INSERT of VALUES always changes, 0 where the text does not tell.
     `parameter` is that of SET, RESET or SHOW, in lower case. `sets_for_transaction` is true where the parameters that
     it sets last until COMMIT, `read_only` for BEGIN … READ ONLY, `has_plpgsql` where it has a body in PL/pgSQL.
     """
@@ -174,6 +175,7 @@ class Statement:
     routine_traits: Traits = NO_TRAITS
     altered_tables: frozenset[str] | None = frozenset()
     on_conflict: OnConflict | None = None
+    rows_inserted: int = 0
     validates: ValidatedConstraint | None = None
     parameter: str | None = None
     sets_for_transaction: bool = False

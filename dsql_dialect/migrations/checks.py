@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dsql_dialect.json_tree import walk
-from dsql_dialect.migrations import extensions, own_tables, psql, remedies, roles, rules
+from dsql_dialect.limits import ROWS_PER_TRANSACTION
+from dsql_dialect.migrations import extensions, own_tables, psql, remedies, roles, row_limit, rules
 from dsql_dialect.migrations.directives import down_sections, read_directives
 from dsql_dialect.migrations.errors import MigrationFinding, in_one_line
 from dsql_dialect.migrations.primary_keys import PrimaryKeys
@@ -23,7 +24,7 @@ from dsql_dialect.transaction_rules import BOUNDARIES, TransactionRules
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from dsql_dialect.migrations.directives import DownSection
+    from dsql_dialect.migrations.directives import Directive, DownSection
     from dsql_dialect.migrations.files import SqlFile
     from dsql_dialect.migrations.psql import PsqlText
     from dsql_dialect.profiles import Profile
@@ -117,6 +118,7 @@ def faults_of_files(files: Sequence[ReadFile]) -> Iterator[MigrationFinding]:
             state = state.after(statement)
             if statement.transaction in BOUNDARIES:
                 in_block = statement.transaction == "BEGIN"
+        yield from _overfull(file, row_limit.of_client(file.script.statements), ROWS_PER_TRANSACTION)
 
 
 def _migration_faults(file: ReadFile, names: Names) -> Iterator[MigrationFinding]:
@@ -132,7 +134,10 @@ def _migration_faults(file: ReadFile, names: Names) -> Iterator[MigrationFinding
         yield from _guarded(file, statement, _misplaced(file, statement))
         yield from _guarded(file, statement, _unknown(file, statement, names))
     yield from (_fault(file, each.position, rule) for each, rule in _crowded(statements))
-    yield from _miscommented(file, downs)
+    directives = [*read_directives(file.text.sql, file.script)]
+    batches = [each.statement for each in directives if each.statement and not each.misuse]
+    yield from _overfull(file, row_limit.of_migration(statements, batches), rules.ROWS_PER_MIGRATION)
+    yield from _miscommented(file, directives, downs)
 
 
 def _guarded(
@@ -209,8 +214,18 @@ def _places(file: ReadFile, statement: Statement, offsets: Sequence[int]) -> lis
     return [file.source.at(begin + within.characters(each)) for each in offsets]
 
 
-def _miscommented(file: ReadFile, downs: Iterable[DownSection]) -> Iterator[MigrationFinding]:
-    for directive in read_directives(file.text.sql, file.script):
+def _overfull(
+    file: ReadFile, transactions: Iterable[Sequence[Statement]], most: int
+) -> Iterator[MigrationFinding]:
+    for transaction in transactions:
+        if (statement := row_limit.exceeding(transaction, most)) is not None:
+            yield _fault(file, statement.position, rules.TOO_MANY_ROWS)
+
+
+def _miscommented(
+    file: ReadFile, directives: Iterable[Directive], downs: Iterable[DownSection]
+) -> Iterator[MigrationFinding]:
+    for directive in directives:
         if directive.misuse is not None:
             yield _fault(file, directive.position, rules.DIRECTIVE, reason=directive.misuse)
         elif directive.endless is not None:

@@ -188,10 +188,26 @@ UNNAMED_INDEX = _rule(
     refused="CREATE INDEX ASYNC ON a (id)",
     accepted="CREATE INDEX ASYNC a_id ON a (id)",
 )
+ROWS_PER_MIGRATION = ROWS_PER_TRANSACTION - 1
+"""Rows that the transaction of a migration may change: one more is the journal's."""
+
+TOO_MANY_ROWS = Rule(
+    id="too-many-rows",
+    title="More rows than a transaction may change",
+    remedy=f"Write the rows into several migrations, at most {ROWS_PER_MIGRATION:,} rows each, as one row of each "
+    f"transaction is the journal's; elsewhere into several transactions of {ROWS_PER_TRANSACTION:,} rows. A program "
+    "calls `db.load`.",
+    sqlstate="54000",
+    text="transaction row limit exceeded",
+    source="AWS user guide, quotas",
+    refused="",
+    accepted="",
+    scope=Scope.FOLDER,
+)
 COPY = _rule(
     "copy-in-migration",
     "COPY in a migration",
-    f"Write an INSERT with the rows, at most {ROWS_PER_TRANSACTION - 1:,} a file; in a program call `db.load`.",
+    f"Write an INSERT with the rows, at most {ROWS_PER_MIGRATION:,} a file; in a program call `db.load`.",
     "COPY … FROM STDIN reads its rows from a client, and a migration has none",
     refused="COPY a FROM stdin",
     accepted="INSERT INTO a VALUES (1), (2)",
@@ -337,6 +353,7 @@ RULES = (
         DO,
         CALL_PROCEDURE,
         UNNAMED_INDEX,
+        TOO_MANY_ROWS,
         COPY,
         PARAMETER,
         PSQL_COMMAND,

@@ -214,6 +214,7 @@ OF_CONTENT = [
     if rule
     not in (
         *(rules.FOLDER, rules.NESTED, rules.FILE, rules.NAME, rules.VERSION, rules.DOWN_FILE, rules.ENCODING),
+        rules.TOO_MANY_ROWS,  # its example would be thousands of rows: test_row_limit
     )
 ]
 

@@ -92,6 +92,7 @@ ELSEWHERE = {
     "migrations-folder": "there is no file",
     "migrations-in-subfolders": "there is no file: tests/dsql_dialect/test_real_files.py",
     "migration-file": "there is nothing to read: test_a_file_that_cannot_be_read",
+    "too-many-rows": "its text has thousands of rows: tests/dsql_dialect/test_row_limit.py",
     "multiple-ddl": "a rule of transactions; in a file it is one-ddl-per-file",
     "ddl-with-dml": "a rule of transactions; in a file it is ddl-beside-dml",
 }
