@@ -13,6 +13,7 @@ from blocks.atomic_table.imported import ImportedTable
 from blocks.atomic_table.interface import IAtomicTable
 from blocks.shared.arguments import KEY, POLICY, REMOVAL_POLICY, SWITCH, TAGS, Kind, check, checked
 from blocks.shared.errors import ConstructError
+from blocks.shared.tags import check_tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,6 +106,7 @@ class AtomicTable(IAtomicTable):
             ValueError: the id has no letter or digit.
         """
         super().__init__(scope, id)
+        check_tags(tags, empty_values=True, distinct_in_lower_case=False)
         policy = removal_policy or RemovalPolicy.RETAIN
         _check_removal(self, policy, deletion_protection)
         self._replicas = tuple(replicas)

@@ -40,6 +40,7 @@ from blocks.shared.arguments import (
 )
 from blocks.shared.errors import ConstructError
 from blocks.shared.grantees import stacks_of
+from blocks.shared.tags import check_tags
 
 if TYPE_CHECKING:
     import os
@@ -175,6 +176,7 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
             ValueError: the id has no letter or digit, or there is no such dialect.
         """
         super().__init__(scope, id)
+        check_tags(tags, empty_values=False, distinct_in_lower_case=True)
         policy = removal_policy or RemovalPolicy.RETAIN
         check_protection(policy, deletion_protection)
         compiled = compile_migrations(self, migrations, dialect, use_settings=True)
