@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from blocks_runtime import sql
 from blocks_runtime.contract import Access, custom_role_prefix, database_role
 from blocks_runtime.database.fragments import quote_literal
+from migration_manifest import TABLES_WITHOUT_GRANTS
 
 from .errors import MigrationFailedError
-from .tables import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,7 +63,7 @@ class DatabaseObject:
     @property
     def is_own(self) -> bool:
         """True for the tables of the migrator itself."""
-        return self.kind == "TABLE" and self.name[0] == "public" and self.name[1] in OWN
+        return self.kind == "TABLE" and self.name[0] == "public" and self.name[1] in TABLES_WITHOUT_GRANTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blocks_runtime import sql
-from migration_manifest import JOURNAL, LEASE, LEDGER, MIGRATOR_TABLES
+from migration_manifest import JOURNAL, LEASE, LEDGER
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
             """Return the rows of a query."""
             ...
 
-
-LOADS = "_loads"
-"""Marks of loaded chunks, which `blocks load` creates."""
-OWN = (*MIGRATOR_TABLES, LOADS)
-"""Tables in the schema `public` without privileges for grantees."""
 
 CREATE = {
     JOURNAL: sql("""\

@@ -23,6 +23,10 @@ LEASE = "_migrations_lock"
 LEDGER = "_grants"
 MIGRATOR_TABLES = (JOURNAL, LEASE, LEDGER)
 """Tables of the migrator in the schema `public`: the journal, the lease, and the ledger of grants."""
+LOADS = "_loads"
+"""Marks of loaded chunks, which `blocks load` creates."""
+TABLES_WITHOUT_GRANTS = (*MIGRATOR_TABLES, LOADS)
+"""Tables in the schema `public` without privileges for grantees."""
 
 MigrationKind: TypeAlias = Literal["ddl", "dml"]
 StatementKind: TypeAlias = Literal["ddl", "dml", "index", "validate", "grant"]

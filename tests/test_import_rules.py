@@ -59,7 +59,10 @@ RULES = [
         "blocks",
         entries=("blocks.database",),
         may_name=frozenset(
-            {"aws_cdk", "constructs", "jsii", "dsql_dialect", "blocks_runtime", "blocks_settings"}
+            {
+                *("aws_cdk", "constructs", "jsii"),
+                *("dsql_dialect", "migration_manifest", "blocks_runtime", "blocks_settings"),
+            }
         ),
         must_not_load=frozenset({"local_dsql", "psycopg", "boto3", "botocore"}),
     ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from blocks.shared.errors import ConstructError
 from blocks_runtime.contract import Access as Access
 from blocks_runtime.contract import custom_role, database_role
+from migration_manifest import TABLES_WITHOUT_GRANTS
 
 if TYPE_CHECKING:
     from dsql_dialect.migrations import CompiledMigrations
@@ -43,7 +44,8 @@ class DatabaseRole:
     objects that a later migration creates are granted by that deploy.
 
     Raises:
-        ConstructError: the name is invalid, or a table has no privileges or values that are not a `Privilege`.
+        ConstructError: the name is invalid, a table has no privileges or values that are not a `Privilege`, or is one
+            of the migrator.
     """
 
     name: str
@@ -70,6 +72,16 @@ class DatabaseRole:
                     "each table needs a collection of privileges, such as {Privilege.SELECT}",
                     "name the privileges in a set or list, or leave the table out",
                 )
+        if own := [
+            each
+            for each in self.privileges
+            if _parts(each) in {("public", name) for name in TABLES_WITHOUT_GRANTS}
+        ]:
+            raise ConstructError(
+                f"the role {self.name!r} gives privileges on {', '.join(map(repr, own))}",
+                "it is a table of the migrator or of `blocks load`, on which no grantee gets privileges",
+                "leave it out; `blocks status` shows the migrations",
+            )
 
     def rendered(self) -> dict[str, list[str]]:
         """Return the privileges by `schema.name`, in a fixed order, as the migrator reads them."""

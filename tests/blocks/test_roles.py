@@ -152,3 +152,20 @@ def test_fails_for_an_access_that_is_a_text(stack: cdk.Stack, db: DistributedDat
         db.grant_connect(function(stack), access=access)
     assert "Access.READ_ONLY" in no.value.remedy
     assert Template.of(stack).mappings() == []
+
+
+OF_THE_MIGRATOR = ["_grants", "_migrations", "_migrations_lock", "_loads", "public._grants"]
+
+
+@pytest.mark.parametrize("table", OF_THE_MIGRATOR)
+def test_a_table_of_the_migrator_has_no_grantees(table: str) -> None:
+    """The migrator gives no role privileges on it, so the role would be empty, also without migrations."""
+    with pytest.raises(ConstructError, match="'auditor' gives privileges on") as refused:
+        DatabaseRole("auditor", {"t": [SELECT], table: [SELECT]})
+    assert repr(table) in refused.value.what
+
+
+def test_a_table_of_that_name_in_another_schema_is_of_the_app(
+    stack: cdk.Stack, db: DistributedDatabase
+) -> None:
+    db.grant_connect(imported(stack, "app"), access=DatabaseRole("auditor", {"audit._grants": [SELECT]}))
