@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -316,7 +316,8 @@ def test_a_thread_that_is_late_takes_no_part(
     says: str | None,
 ) -> None:
     table.set(ZEROS)
-    gate, late = ThreadGate(), []
+    gate = ThreadGate()
+    late: list[tuple[Future[None], TableTransaction]] = []
     guard(gate, table._connected().store, monkeypatch)
 
     with ThreadPoolExecutor(1) as pool:
@@ -326,7 +327,7 @@ def test_a_thread_that_is_late_takes_no_part(
                 READER.set(0)
                 tx.get(("c", "x"))
 
-            late.extend([pool.submit(read), tx])
+            late.append((pool.submit(read), tx))
             gate.wait(0, "asked")
             tx.set(Item("c", "y", 5))
             if raises:
@@ -336,10 +337,11 @@ def test_a_thread_that_is_late_takes_no_part(
             table.transaction(work)
         gate.open(0, "read")
         gate.open(0, "answered")
-        reader, tx = late
+        ((reader, tx),) = late
         with pytest.raises(TransactionAborted, match="is over"):
             reader.result(PATIENCE)
-        for call in (tx.get, tx.delete):
+        calls: list[Callable[[tuple[str, str]], object]] = [tx.get, tx.delete]
+        for call in calls:
             with pytest.raises(TransactionAborted, match="is over"):
                 call(("c", "z"))
     assert numbers(table.get_many(ALL)) == [0, 0, 0]
