@@ -64,7 +64,7 @@ SCHEDULES: dict[str, list[Step]] = {
 
 @dataclass
 class Model:
-    """What a transaction must see and do; the data of an item is the number of its writes, None if it is deleted."""
+    """A transaction as it must be; the data of an item is the number of its writes, None if it is deleted."""
 
     stored: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(KEYS, 0))
     asked: dict[int, dict[str, int | None]] = field(default_factory=dict)

@@ -73,7 +73,7 @@ class AsyncTableTransaction:
         self._state = allocate_lock()
         """Held while the fields below are used, and never while waiting or decoding: threads share the transaction."""
         self._read: dict[Key, Record | None] = {}
-        """What was read first of each item; a later answer does not replace it, as others have seen it."""
+        """The first answer for each item; a later one does not replace it, as other tasks have seen it."""
         self._written: dict[Key, Put | Delete] = {}
         self._required: dict[Lock | AsyncLease, None] = {}
         self._made: set[int] = set()
