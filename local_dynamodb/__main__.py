@@ -19,6 +19,9 @@ from local_dynamodb.service import Service
 _LOOK = 0.25
 """Seconds between two looks for users."""
 
+_END = 10.0
+"""Seconds for an orderly end. All that was answered is in the file, so that the process may end at any time."""
+
 
 def main() -> int:
     """Serve, and return the exit code."""
@@ -34,7 +37,13 @@ def main() -> int:
         print(f"error: {folder} is served by another process", file=sys.stderr)
         return 4
     service = Service(str(folder / ITEMS))
-    server = Server(service, options.port)
+    try:
+        server = _server(service, options.port)
+    except OSError as error:
+        print(
+            f"error: port {options.port} cannot be used: {error.strerror}; give another one", file=sys.stderr
+        )
+        return 4
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -48,11 +57,39 @@ def main() -> int:
         if not options.keep and users.try_lock_exclusive():
             break
     (folder / STATE).unlink(missing_ok=True)
+    late = threading.Timer(_END, _end_now)
+    late.daemon = True
+    late.start()
     server.shutdown()
     thread.join()
     server.server_close()
     service.close()
+    late.cancel()
     return 0
+
+
+def _server(service: Service, port: int) -> Server:
+    """Return the server on a given port, or else on its usual one; on another one while that is in use.
+
+    Raises:
+        OSError: the given port is in use.
+    """
+    usual = service.port
+    try:
+        server = Server(service, port or usual)
+    except OSError:
+        if port or not usual:
+            raise
+        return Server(service)
+    if server.port != usual:
+        service.port = server.port
+    return server
+
+
+def _end_now() -> None:
+    """End the process though a part of it hangs."""
+    print("error: the server did not stop in time; it ends now", file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 if __name__ == "__main__":

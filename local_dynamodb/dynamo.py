@@ -198,11 +198,11 @@ class LocalDynamo:
         self._command("delay", seconds=seconds)
 
     def settle(self) -> None:
-        """Let all writes arrive in the other Regions now."""
+        """Let all writes arrive in the other Regions now; in a stopped Region, when it is started."""
         self._command("settle")
 
     def stop_region(self, region: str) -> None:
-        """Break every request to a Region, and let no write of another one arrive there."""
+        """Break every request to a Region, and let no write of another one arrive there, until the server ends."""
         _check_regions([region])
         self._command("stop_region", region=region)
 

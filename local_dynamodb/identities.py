@@ -16,7 +16,7 @@ from local_dynamodb.engine.errors import ApiError
 from local_dynamodb.requests import items_of, tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _PARTS = {
     "ConditionCheck": "ConditionCheckItem",
@@ -40,8 +40,11 @@ class Identity:
 class Identities:
     """Identities by the id of their access key."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Iterable[tuple[str, str, Sequence[Sequence[str]]]] = ()) -> None:
+        """Begin with identities that were registered before: key, name of the role, permissions."""
         self._known: dict[str, Identity] = {}
+        for each in known:
+            self.put(*each)
 
     def put(self, access_key_id: str, name: str, permissions: Sequence[Sequence[str]]) -> None:
         """Register a key, or change its permissions; each is an action, a resource and an effect."""

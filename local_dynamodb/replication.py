@@ -5,115 +5,137 @@ Source: AWS developer guide, "How DynamoDB global tables work": multi-Region eve
 
 from __future__ import annotations
 
-import heapq
-import itertools
+import sqlite3
+import sys
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from local_dynamodb.engine.arrivals import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local_dynamodb.engine.attributes import Item
-    from local_dynamodb.engine.items import Change
+    from local_dynamodb.engine.arrivals import Arrival
+    from local_dynamodb.engine.items import Change, ItemStore
 
-    Place = tuple[str, str, tuple[bytes, bytes]]
+_DELAY = 0.5
+"""Seconds from a write to its arrival in the other Regions, unless it is set."""
 
+_DELAY_SETTING = "replication delay"
 
-@dataclass(order=True)
-class Arrival:
-    """A change on its way to another Region: it arrives at `at`, and was written at `written` in `origin`."""
+_AT_ONCE = 100
+"""Arrivals of one transaction; other requests come in between."""
 
-    at: float
-    number: int
-    region: str = field(compare=False)
-    table: str = field(compare=False)
-    key: tuple[bytes, bytes] = field(compare=False)
-    after: Item | None = field(compare=False)
-    written: tuple[float, str] = field(compare=False)
+_PAUSE = 0.001
+"""Seconds between two such transactions."""
+
+_AFTER_ERROR = 1.0
+"""Seconds until a delivery is tried again that SQLite has refused, such as on a full disk."""
 
 
 class Replication:
-    """Changes on their way, and the time of the last write of each item in each Region."""
+    """Sends changes on their way, and delivers them.
 
-    def __init__(self, apply: Callable[[Arrival], None]) -> None:
-        """Start; `apply` writes an arrival into its Region."""
-        self.delay = 0.5
-        """Seconds from a write to its arrival in the other Regions."""
-        self.replicas: dict[str, tuple[str, ...]] = {}
-        """Regions of each replicated table."""
-        self._apply = apply
-        self._written: dict[Place, tuple[float, str]] = {}
-        self._waiting: list[Arrival] = []
-        self._numbers = itertools.count()
-        self._changed = threading.Condition()
-        self._stopped = False
+    All state but the stopped Regions is in the store, so that it survives the process. No Region waits for another.
+    """
+
+    def __init__(
+        self, store: ItemStore, lock: threading.RLock, applied: Callable[[list[Change]], None]
+    ) -> None:
+        """Start; `lock` is held by every user of the store, and `applied` is called with changes that have arrived."""
+        self.stopped: set[str] = set()
+        """Regions in which nothing arrives."""
+        self._store = store
+        self._applied = applied
+        self._next: float | None = None
+        self._changed = threading.Condition(lock)
+        self._closed = False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    @property
+    def delay(self) -> float:
+        """Seconds from a write to its arrival in the other Regions."""
+        known = self._store.setting(_DELAY_SETTING)
+        return _DELAY if known is None else float(known)
+
+    def set_delay(self, seconds: float) -> None:
+        """Set `delay` for further writes."""
+        with self._changed, self._store.transaction():
+            self._store.put_setting(_DELAY_SETTING, str(seconds))
+
     def record(self, changes: list[Change]) -> None:
-        """Note the writes of a request, and send those of replicated tables on their way."""
-        now = time.time()
-        with self._changed:
-            for change in changes:
-                table = change.table
-                regions = self.replicas.get(table.name, ())
-                if table.region not in regions:
+        """Send the writes of replicated tables on their way; the caller has lock and transaction of the request."""
+        arrivals = self._store.arrivals
+        for change in changes:
+            regions = self._store.replicas.get(change.table.name, ())
+            if change.table.region not in regions:
+                continue
+            at = time.time() + self.delay
+            arrivals.supersede(Place(change.table.region, change.table.name, change.key))
+            for region in regions:
+                if region == change.table.region:
                     continue
-                stamp = (now, table.region)
-                self._written[(table.region, table.name, change.key)] = stamp
-                for region in regions:
-                    if region != table.region:
-                        arrival = Arrival(
-                            time.monotonic() + self.delay,
-                            next(self._numbers),
-                            region,
-                            table.name,
-                            change.key,
-                            change.after,
-                            stamp,
-                        )
-                        heapq.heappush(self._waiting, arrival)
+                place = Place(region, change.table.name, change.key)
+                if region in self.stopped:  # only the last one would be seen, however long it stays stopped
+                    arrivals.supersede(place)
+                arrivals.send(place, change.after, at)
+            if self._next is None or at < self._next:
+                self._changed.notify()
+
+    def start_region(self, region: str) -> None:
+        """Let arrive in a Region what has waited for it."""
+        with self._changed:
+            self.stopped.discard(region)
             self._changed.notify()
 
-    def wins(self, arrival: Arrival) -> bool:
-        """Return whether an arrival is newer than the state of its item, and note it then."""
-        place = (arrival.region, arrival.table, arrival.key)
-        if self._written.get(place, (0.0, "")) >= arrival.written:
-            return False
-        self._written[place] = arrival.written
-        return True
-
     def settle(self) -> None:
-        """Let everything on its way arrive now."""
+        """Let everything on its way arrive now; in stopped Regions, when they are started."""
         with self._changed:
-            waiting, self._waiting = sorted(self._waiting), []
-        for arrival in waiting:
-            self._apply(arrival)
-
-    def clear(self) -> None:
-        """Forget everything on its way."""
-        with self._changed:
-            self._waiting.clear()
-            self._written.clear()
+            with self._store.transaction():
+                self._store.arrivals.hasten()
+            while self._deliver(time.time()) == 0:
+                pass
 
     def close(self) -> None:
-        """Stop."""
+        """Stop; what is on its way arrives after the next start."""
         with self._changed:
-            self._stopped = True
+            self._closed = True
             self._changed.notify()
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._stopped:
-                    now = time.monotonic()
-                    if self._waiting and self._waiting[0].at <= now:
-                        break
-                    self._changed.wait(self._waiting[0].at - now if self._waiting else None)
-                if self._stopped:
-                    return
-                arrival = heapq.heappop(self._waiting)
-            self._apply(arrival)
+        with self._changed:
+            while not self._closed:
+                try:
+                    left = self._deliver(time.time())
+                except sqlite3.Error as error:
+                    print(f"error: changes cannot be delivered to other Regions: {error}", file=sys.stderr)
+                    left = _AFTER_ERROR
+                self._next = None if left is None else time.time() + left
+                self._changed.wait(None if left is None else max(left, _PAUSE))
+
+    def _deliver(self, now: float) -> float | None:
+        """Apply some of what is due, and return the seconds until more is due; None if nothing is on its way."""
+        running = {region for regions in self._store.replicas.values() for region in regions} - self.stopped
+        for region in sorted(running):
+            due = self._store.arrivals.due(region, now, _AT_ONCE)
+            if due:
+                with self._store.transaction():
+                    for arrival in due:
+                        self._apply(arrival)
+                self._applied(self._store.take_changes())
+        times = [at for region in running if (at := self._store.arrivals.next_at(region)) is not None]
+        return max(0.0, min(times) - now) if times else None
+
+    def _apply(self, arrival: Arrival) -> None:
+        if not self._store.arrivals.take(arrival):
+            return
+        table = self._store.tables.get((arrival.to.region, arrival.to.name))
+        if table is None:
+            return
+        if arrival.after is None:
+            self._store.delete(table, arrival.to.key)
+        else:
+            self._store.put(table, arrival.to.key, arrival.after)

@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(403, ApiError("Forbidden", "Not a request of this machine's programs").body)
             return
         try:
-            parameters = json.loads(body or b"{}")
+            parameters = json.loads(body.decode() or "{}", parse_constant=_no_json)
         except (ValueError, RecursionError):
             self._answer(400, ApiError("SerializationException", "The body is not JSON").body)
             return
@@ -107,6 +107,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(head.encode() + body)
 
 
+def _no_json(constant: str) -> None:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(f"{constant} is not JSON")
+
+
 def _duration(seconds: object) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
         raise ValueError(f"the delay is {seconds!r}; give a number of seconds, 0 or more")
@@ -129,17 +134,15 @@ def _command(service: Service, name: str, parameters: dict[str, Any]) -> dict[st
         "delete_expired": service.delete_expired,
         "tables": service.table_names,
         "replicate": lambda table, regions: service.replicate(table, tuple(regions)),
-        "delay": lambda seconds: setattr(service.replication, "delay", _duration(seconds)),
+        "delay": lambda seconds: service.replication.set_delay(_duration(seconds)),
         "settle": service.replication.settle,
-        "identity": service.identities.put,
-        "stop_region": service.stopped_regions.add,
-        "start_region": service.stopped_regions.discard,
+        "identity": service.put_identity,
+        "stop_region": service.stop_region,
+        "start_region": service.replication.start_region,
     }
     if name not in commands:
         raise ServerError("UnknownCommand", f"there is no command {name!r}")
     try:
-        if name in ("stop_region", "start_region"):
-            return {"result": commands[name](parameters["region"])}
         return {"result": commands[name](**parameters)}
     except (TypeError, ValueError, KeyError, StopIteration) as error:
         raise ServerError("CommandFailed", str(error) or "there is no such table") from error

@@ -6,9 +6,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from local_dynamodb.earlier_states import EarlierStates
 from local_dynamodb.engine import tables, transactions
 from local_dynamodb.engine.errors import ApiError, ServerError, canceled
-from local_dynamodb.engine.items import Change, ItemStore
+from local_dynamodb.engine.items import ItemStore
 from local_dynamodb.engine.operations import Operations
 from local_dynamodb.faults import Attempt, Fault, Injector
 from local_dynamodb.identities import Identities
@@ -16,11 +17,11 @@ from local_dynamodb.replication import Replication
 from local_dynamodb.requests import items_of, tables_of, texts_of_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from local_dynamodb.engine.attributes import Item
+    from local_dynamodb.engine.items import Change
     from local_dynamodb.engine.schema import Table
-    from local_dynamodb.replication import Arrival
 
     Operation = Callable[[Operations, Mapping[str, Any]], dict[str, Any]]
 
@@ -43,6 +44,9 @@ OPERATIONS: dict[str, Operation] = {
     "UpdateTimeToLive": tables.update_time_to_live,
 }
 
+_PORT = "port"
+"""Setting with the port of the server."""
+
 _BEFORE = frozenset({Fault.CONFLICT, Fault.THROTTLED, Fault.ERROR})
 
 
@@ -57,12 +61,10 @@ class Service:
         """Open the items in a file of SQLite; `:memory:` keeps them in memory."""
         self._lock = threading.RLock()
         self._store = ItemStore(file)
-        self._older: dict[tuple[str, str, tuple[bytes, bytes]], Item | None] = {}
-        self._stale = False
+        self._earlier = EarlierStates()
         self.injector = Injector()
-        self.replication = Replication(self._arrive)
-        self.stopped_regions: set[str] = set()
-        self.identities = Identities()
+        self.identities = Identities(self._store.identities())
+        self.replication = Replication(self._store, self._lock, self._note)
 
     def call(
         self, operation: str, region: str, parameters: Mapping[str, Any], access_key_id: str = ""
@@ -79,7 +81,7 @@ class Service:
         if run is None:
             raise ApiError("UnknownOperationException", f"{operation} is not available locally")
         with self._lock:
-            if region in self.stopped_regions:
+            if region in self.replication.stopped:
                 raise Dropped
             self.identities.check(access_key_id, operation, region, parameters)
             attempt = Attempt(operation, region, tables_of(parameters), texts_of_keys(parameters))
@@ -97,10 +99,11 @@ class Service:
                 parameters = {
                     name: value for name, value in parameters.items() if name != "ClientRequestToken"
                 }
-            self._stale = fault is Fault.STALE
+            older = self._earlier.before if fault is Fault.STALE else _present
             with self._store.transaction():
-                answer = run(Operations(self._store, region, self._older_state), parameters) | rest
-            self._note(self._store.changes)
+                answer = run(Operations(self._store, region, older), parameters) | rest
+                self.replication.record(self._store.changes)
+            self._note(self._store.take_changes())
             if fault is Fault.UNKNOWN:
                 raise Dropped
             return answer
@@ -113,7 +116,30 @@ class Service:
                 for region in regions:
                     if (region, table) not in self._store.tables:
                         self._store.put_table(found.in_region(region))
-            self.replication.replicas[table] = regions
+                self._store.put_replicas(table, regions)
+
+    def stop_region(self, region: str) -> None:
+        """Break every request to a Region, and let nothing arrive there, until it is started or the server ends."""
+        with self._lock:
+            self.replication.stopped.add(region)
+
+    def put_identity(self, access_key_id: str, name: str, permissions: Sequence[Sequence[str]]) -> None:
+        """Register an access key, or change its permissions; each is an action, a resource and an effect."""
+        with self._lock:
+            self.identities.put(access_key_id, name, permissions)
+            with self._store.transaction():
+                self._store.put_identity(access_key_id, name, permissions)
+
+    @property
+    def port(self) -> int:
+        """The usual port of the server, 0 before the first start."""
+        with self._lock:
+            return int(self._store.setting(_PORT) or 0)
+
+    @port.setter
+    def port(self, number: int) -> None:
+        with self._lock, self._store.transaction():
+            self._store.put_setting(_PORT, str(number))
 
     def delete_expired(self, now: float | None = None) -> int:
         """Delete all items whose time to live has passed, and return their number; DynamoDB does so days later."""
@@ -128,15 +154,15 @@ class Service:
                 for key in expired:
                     self._store.delete(table, key)
                 count += len(expired)
+            self._store.take_changes()
         return count
 
     def reset(self) -> None:
         """Delete all items, injections and changes on their way; the tables stay, and stopped Regions start."""
         with self._lock:
-            self.replication.clear()
             self.injector.clear()
-            self.stopped_regions.clear()
-            self._older.clear()
+            self.replication.stopped.clear()
+            self._earlier.clear()
             with self._store.transaction():
                 self._store.clear()
 
@@ -152,34 +178,14 @@ class Service:
             self._store.close()
 
     def _note(self, changes: list[Change]) -> None:
-        for change in changes:
-            self._older[(change.table.region, change.table.name, change.key)] = change.before
-        if changes:
-            self.replication.record(changes)
+        armed = any(each.fault is Fault.STALE for each in self.injector.armed().values())
+        self._earlier.note(changes, armed=armed)
 
-    def _older_state(self, table: Table, key: tuple[bytes, bytes], item: Item | None) -> Item | None:
-        place = (table.region, table.name, key)
-        return self._older[place] if self._stale and place in self._older else item
 
-    def _arrive(self, arrival: Arrival) -> None:
-        while True:
-            with self._lock:
-                if arrival.region not in self.stopped_regions:
-                    self._apply(arrival)
-                    return
-            time.sleep(0.02)
-
-    def _apply(self, arrival: Arrival) -> None:
-        table = self._store.tables.get((arrival.region, arrival.table))
-        if table is None or not self.replication.wins(arrival):
-            return
-        with self._store.transaction():
-            if arrival.after is None:
-                self._store.delete(table, arrival.key)
-            else:
-                self._store.put(table, arrival.key, arrival.after)
-        for change in self._store.changes:
-            self._older[(table.region, table.name, change.key)] = change.before
+def _present(table: Table, key: tuple[bytes, bytes], item: Item | None) -> Item | None:
+    """Return the present state of an item."""
+    del table, key
+    return item
 
 
 def _expired(table: Table, item: Item, now: float) -> bool:

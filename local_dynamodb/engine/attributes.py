@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from blocks_runtime.atomic_table.limits import DIGITS, LARGEST_EXPONENT, NESTING, SMALLEST_EXPONENT
+from blocks_runtime.atomic_table.limits import (
+    DIGITS,
+    LARGEST_EXPONENT,
+    NAME_BYTES,
+    NESTING,
+    SMALLEST_EXPONENT,
+)
 from blocks_runtime.atomic_table.values import size
-from local_dynamodb.engine.errors import invalid, invalid_values
+from local_dynamodb.engine.errors import ApiError, invalid, invalid_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +24,16 @@ if TYPE_CHECKING:
 Attribute: TypeAlias = "dict[str, Any]"
 Item: TypeAlias = "dict[str, Attribute]"
 
-KINDS = frozenset({"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"})
+KINDS: dict[str, type] = {
+    **dict.fromkeys(("S", "N", "B"), str),
+    **dict.fromkeys(("BOOL", "NULL"), bool),
+    "M": dict,
+    **dict.fromkeys(("L", "SS", "NS", "BS"), list),
+}
+"""The types of attributes, each with the type of its value in JSON."""
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+"""A number as DynamoDB reads it. Python reads other digits than those of ASCII, spaces, `_`, NaN and Infinity, too."""
 
 
 def check_attribute(attribute: object, depth: int = 0) -> Attribute:
@@ -26,13 +42,14 @@ def check_attribute(attribute: object, depth: int = 0) -> Attribute:
     Raises:
         ApiError: it is none.
     """
-    if not isinstance(attribute, dict) or len(attribute) != 1 or not attribute.keys() <= KINDS:
+    if not isinstance(attribute, dict) or len(attribute) != 1 or not attribute.keys() <= KINDS.keys():
         raise invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
     ((kind, value),) = attribute.items()
     if depth > NESTING:
         raise invalid("Nesting Levels have exceeded supported limits")
+    check_type(value, KINDS[kind])
     if kind == "M":
-        return {"M": {name: check_attribute(each, depth + 1) for name, each in value.items()}}
+        return {"M": check_attributes(value, depth + 1)}
     if kind == "L":
         return {"L": [check_attribute(each, depth + 1) for each in value]}
     if kind == "N":
@@ -46,11 +63,58 @@ def check_attribute(attribute: object, depth: int = 0) -> Attribute:
     return attribute
 
 
+def check_attributes(attributes: Mapping[str, object], depth: int = 0) -> Item:
+    """Return attributes with their numbers as DynamoDB stores them.
+
+    Raises:
+        ApiError: a name or a value is not valid.
+    """
+    for name in attributes:
+        if fault := name_fault(name):
+            raise invalid_values(fault)
+    return {name: check_attribute(each, depth) for name, each in attributes.items()}
+
+
+def name_fault(name: str) -> str:
+    """Return the fault of the name of an attribute, at any level of an item; `""` if it has none."""
+    if not name:
+        return "Empty attribute name"
+    if len(name.encode("utf-8", "surrogatepass")) > NAME_BYTES:
+        return f"Attribute name is too large, must be less than {NAME_BYTES + 1} bytes"
+    return ""
+
+
+def check_type(value: object, expected: type) -> None:
+    """Check the type of a value in JSON.
+
+    Raises:
+        ApiError: it is of another type.
+    """
+    if isinstance(value, expected) and (expected is bool or not isinstance(value, bool)):
+        return
+    if value is None:
+        raise invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+    if isinstance(value, (list, dict)):
+        text = (
+            f"Start of {'list' if isinstance(value, list) else 'structure or map'} found where not expected"
+        )
+    elif expected in (list, dict):
+        text = "Unexpected field type"
+    else:
+        wanted = {bool: "Boolean", int: "Integer"}.get(expected, "String")
+        found = f"{value}" if isinstance(value, bool) else "string" if isinstance(value, str) else "number"
+        text = f"{found.upper()}_VALUE cannot be converted to {wanted}"
+    raise ApiError("SerializationException", text)
+
+
 def _checked_set(kind: str, values: list[str]) -> Attribute:
     if not values:
         raise invalid_values(_EMPTY_SETS[kind])
+    for each in values:
+        check_type(each, str)
     stored = [stored_number(each) for each in values] if kind == "NS" else values
-    if len(set(stored)) != len(stored):
+    distinct = set(map(_binary, stored)) if kind == "BS" else set(stored)
+    if len(distinct) != len(stored):
         raise invalid_values(f"Input collection {stored} contains duplicates.")
     return {kind: stored}
 
@@ -62,19 +126,19 @@ _EMPTY_SETS = {
 }
 
 
-def stored_number(text: object) -> str:
+def stored_number(text: str) -> str:
     """Return the text of a number as DynamoDB returns it: without exponent and without needless zeros.
 
     Raises:
         ApiError: it is no number, or has too many digits.
     """
-    try:
-        number = Decimal(str(text))
-    except DecimalException:
-        number = Decimal("NaN")
-    # Python reads spaces around a number and `_` between its digits, too; they are none of a number of DynamoDB.
-    if not isinstance(text, str) or not number.is_finite() or "_" in text or text != text.strip():
+    if not _NUMBER.fullmatch(text):
         raise invalid("The parameter cannot be converted to a numeric value" + (f": {text}" if text else ""))
+    try:
+        number = Decimal(text)
+    except DecimalException:  # an exponent that Python does not represent
+        digits, _, exponent = text.lower().partition("e")
+        number = Decimal(digits).scaleb(-_BEYOND if exponent.startswith("-") else _BEYOND)
     if not number:
         return "0"
     digits = str(number.as_tuple().digits and "".join(map(str, number.as_tuple().digits))).strip("0")
@@ -90,6 +154,10 @@ def stored_number(text: object) -> str:
         )
     plain = format(number, "f")
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+_BEYOND = 1000
+"""An exponent that is out of range for numbers with any number of digits."""
 
 
 def comparable(attribute: Attribute) -> tuple[str, Any]:

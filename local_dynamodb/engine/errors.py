@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+INVALID = "ValidationException"
+"""Code of the error for a request that is not valid."""
+
 _NAMESPACES = {
-    "ValidationException": "com.amazon.coral.validate",
+    INVALID: "com.amazon.coral.validate",
     "ThrottlingException": "com.amazon.coral.availability",
 }
 _NAMESPACE = "com.amazonaws.dynamodb.v20120810"
@@ -44,7 +47,7 @@ class ServerError(ApiError):
 
 def invalid(message: str) -> ApiError:
     """Return the error for a request that is not valid."""
-    return ApiError("ValidationException", message)
+    return ApiError(INVALID, message)
 
 
 def invalid_values(message: str) -> ApiError:

@@ -1,4 +1,4 @@
-"""Items and tables in SQLite. One connection, used by one thread at a time."""
+"""Items, tables and settings in SQLite. One connection, used by one thread at a time."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from local_dynamodb.engine.arrivals import Arrivals
 from local_dynamodb.engine.schema import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from local_dynamodb.engine.attributes import Item
 
@@ -21,6 +22,9 @@ CREATE TABLE IF NOT EXISTS items (
     region TEXT, name TEXT, pk BLOB, sk BLOB, item TEXT, PRIMARY KEY (region, name, pk, sk)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tokens (region TEXT, token TEXT, digest TEXT, at REAL, PRIMARY KEY (region, token));
+CREATE TABLE IF NOT EXISTS replicas (name TEXT, region TEXT, PRIMARY KEY (name, region)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS identities (access_key_id TEXT PRIMARY KEY, name TEXT, permissions TEXT);
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT);
 """
 
 
@@ -49,7 +53,10 @@ class ItemStore:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")  # survives a killed process
         self._connection.executescript(_SCHEMA)
+        self.arrivals = Arrivals(self._connection)
         self.changes: list[Change] = []
+        self._replicas: dict[str, tuple[str, ...]] | None = None
+        self._settings: dict[str, str] | None = None
         self._tables: dict[tuple[str, str], Table] | None = None
 
     @contextmanager
@@ -59,11 +66,18 @@ class ItemStore:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
-            self._tables = None
+            if self._connection.in_transaction:  # SQLite rolls back by itself after some errors
+                self._connection.execute("ROLLBACK")
+            self.changes = []
+            self._tables = self._replicas = self._settings = None
             raise
-        self._connection.execute("COMMIT")
+
+    def take_changes(self) -> list[Change]:
+        """Return the changes of the transaction that has ended, and keep them no longer."""
+        changes, self.changes = self.changes, []
+        return changes
 
     @property
     def tables(self) -> dict[tuple[str, str], Table]:
@@ -82,11 +96,52 @@ class ItemStore:
         self._tables = None
 
     def drop_table(self, table: Table) -> None:
-        """Delete a table and its items."""
+        """Delete a table, its items, and the changes on their way to it; its replicas in other Regions stay."""
         place = (table.region, table.name)
         self._connection.execute("DELETE FROM tables WHERE region = ? AND name = ?", place)
         self._connection.execute("DELETE FROM items WHERE region = ? AND name = ?", place)
-        self._tables = None
+        self._connection.execute("DELETE FROM replicas WHERE region = ? AND name = ?", place)
+        self.arrivals.drop(table.name, [table.region])
+        self._tables = self._replicas = None
+
+    @property
+    def replicas(self) -> dict[str, tuple[str, ...]]:
+        """The Regions of each replicated table."""
+        if self._replicas is None:
+            found: dict[str, tuple[str, ...]] = {}
+            for name, region in self._connection.execute("SELECT name, region FROM replicas"):
+                found[name] = (*found.get(name, ()), region)
+            self._replicas = found
+        return self._replicas
+
+    def put_replicas(self, name: str, regions: Sequence[str]) -> None:
+        """Replicate a table between these Regions, and no others."""
+        self.arrivals.drop(name, [region for region in self.replicas.get(name, ()) if region not in regions])
+        self._connection.execute("DELETE FROM replicas WHERE name = ?", (name,))
+        rows = [(name, region) for region in dict.fromkeys(regions)]
+        self._connection.executemany("INSERT INTO replicas VALUES (?, ?)", rows)
+        self._replicas = None
+
+    def identities(self) -> list[tuple[str, str, list[list[str]]]]:
+        """Return the access keys of identities, each with the name of its role and its permissions."""
+        rows = self._connection.execute("SELECT access_key_id, name, permissions FROM identities")
+        return [(key, name, json.loads(permissions)) for key, name, permissions in rows]
+
+    def put_identity(self, access_key_id: str, name: str, permissions: Sequence[Sequence[str]]) -> None:
+        """Add the access key of an identity, or change its permissions."""
+        row = (access_key_id, name, json.dumps(permissions))
+        self._connection.execute("INSERT OR REPLACE INTO identities VALUES (?, ?, ?)", row)
+
+    def setting(self, name: str) -> str | None:
+        """Return a setting, None if it was never set."""
+        if self._settings is None:
+            self._settings = dict(self._connection.execute("SELECT name, value FROM settings"))
+        return self._settings.get(name)
+
+    def put_setting(self, name: str, value: str) -> None:
+        """Set a setting."""
+        self._connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+        self._settings = None
 
     def count(self, table: Table) -> int:
         """Return the number of items."""
@@ -143,8 +198,9 @@ class ItemStore:
         self._connection.execute("INSERT INTO tokens VALUES (?, ?, ?, ?)", (region, token, digest, at))
 
     def clear(self) -> None:
-        """Delete all items and tokens; the tables stay."""
+        """Delete all items, changes on their way and tokens; the tables and settings stay."""
         self._connection.execute("DELETE FROM items")
+        self.arrivals.clear()
         self._connection.execute("DELETE FROM tokens")
 
     def close(self) -> None:

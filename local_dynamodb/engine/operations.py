@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from blocks_runtime.atomic_table.limits import BATCH_READS, BATCH_WRITES, ITEM_BYTES
-from local_dynamodb.engine.attributes import check_attribute, item_size
+from local_dynamodb.engine.attributes import check_attributes, item_size
 from local_dynamodb.engine.conditions import condition
 from local_dynamodb.engine.errors import ApiError, condition_failed, invalid, invalid_values
 from local_dynamodb.engine.key_conditions import key_condition
@@ -106,7 +106,7 @@ class Operations:
         Raises:
             ApiError: the update changes the key, refers to something missing, or makes the item too large.
         """
-        start = before if before is not None else dict(key)
+        start = before if before is not None else check_attributes(key)
         if update is None:
             return start
         for path in update.paths:
@@ -123,7 +123,7 @@ class Operations:
         Raises:
             ApiError: a value or the key is not valid, or the item is too large.
         """
-        item = {name: check_attribute(value) for name, value in given.items()}
+        item = check_attributes(given)
         table.stored_key(item)
         if item_size(item) > ITEM_BYTES:
             raise invalid("Item size has exceeded the maximum allowed size")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from local_dynamodb.engine.attributes import check_type
 from local_dynamodb.engine.errors import invalid
 
 if TYPE_CHECKING:
@@ -46,6 +47,27 @@ def required_list(parameters: Mapping[str, Any], name: str, most: int | None = N
     if most is not None and len(found) > most:
         raise _unfit("Value", name, f"Member must have length less than or equal to {most}")
     return found
+
+
+def key_name(parameters: Mapping[str, Any]) -> str:
+    """Return AttributeName, the name of an attribute of a key or of the time to live.
+
+    Raises:
+        ApiError: it is missing, empty or too long.
+    """
+    found = required(parameters, "AttributeName")
+    check_type(found, str)
+    if not 1 <= len(found.encode("utf-8", "surrogatepass")) <= _KEY_NAME_BYTES:
+        bound = "less" if found else "greater"
+        most = _KEY_NAME_BYTES if found else 1
+        raise _unfit(
+            f"Value '{found}'", "AttributeName", f"Member must have length {bound} than or equal to {most}"
+        )
+    return str(found)
+
+
+_KEY_NAME_BYTES = 255
+"""Bytes of such a name (AWS developer guide, "Quotas in Amazon DynamoDB", secondary index keys; others alike)."""
 
 
 def no_legacy(parameters: Mapping[str, Any]) -> None:
@@ -109,9 +131,12 @@ def limit(parameters: Mapping[str, Any]) -> int | None:
         ApiError: it is below 1.
     """
     found = parameters.get("Limit")
-    if found is not None and found < 1:
+    if found is None:
+        return None
+    check_type(found, int)
+    if found < 1:
         raise _unfit("Value", "Limit", "Member must have value greater than or equal to 1")
-    return found
+    return int(found)
 
 
 def token(parameters: Mapping[str, Any]) -> str | None:

@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from local_dynamodb.engine.attributes import check_attribute
-from local_dynamodb.engine.errors import ApiError, invalid
+from local_dynamodb.engine.attributes import check_attribute, check_type, name_fault
+from local_dynamodb.engine.errors import INVALID, ApiError, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -42,11 +42,9 @@ class Scope:
         if self._names is not None:
             _check_placeholders("ExpressionAttributeNames", "#", self._names)
             for token, name in self._names.items():
-                if not name:
-                    raise invalid(
-                        "ExpressionAttributeNames contains invalid value: Empty attribute name for key "
-                        f"{token}"
-                    )
+                check_type(name, str)
+                if fault := name_fault(name):
+                    raise invalid(f"ExpressionAttributeNames contains invalid value: {fault} for key {token}")
         if given is not None:
             _check_placeholders("ExpressionAttributeValues", ":", given)
             self._values = {token: _checked_value(token, value) for token, value in given.items()}
@@ -129,6 +127,8 @@ def _checked_value(token: str, value: object) -> Attribute:
     try:
         return check_attribute(value)
     except ApiError as error:
+        if error.code != INVALID:
+            raise
         raise invalid(
             f"ExpressionAttributeValues contains invalid value: {error.message} for key {token}"
         ) from None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from blocks_runtime.atomic_table.limits import ACTIONS, TOKEN_SECONDS, TRANSACTION_BYTES
 from local_dynamodb.engine.attributes import item_size
-from local_dynamodb.engine.errors import ApiError, canceled, invalid
+from local_dynamodb.engine.errors import INVALID, ApiError, canceled, invalid
 from local_dynamodb.engine.parameters import required, required_list, token
 from local_dynamodb.engine.projections import projection
 from local_dynamodb.engine.scope import Scope
@@ -121,6 +121,8 @@ def _carry_out(operations: Operations, kind: str, action: Mapping[str, Any]) -> 
     try:
         _write(operations, table, kind, action, before, update)
     except ApiError as error:
+        if error.code != INVALID:
+            raise
         return {"Code": "ValidationError", "Message": error.message}
     return {"Code": "None"}
 

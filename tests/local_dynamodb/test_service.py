@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from local_dsql.access import Effect, Permission
 from local_dynamodb import Fault, LocalDynamo, LocalDynamoError
 from local_dynamodb.divergences import DIVERGENCES
 from local_dynamodb.faults import Injection
+from tests.local_dynamodb.calls import EAST, OHIO, client, item, server_of, stored, wait_for_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-EAST, OHIO = "us-east-1", "us-east-2"
 Test = TypeVar("Test", bound="Callable[..., None]")
 CITED: set[str] = set()
 
@@ -38,26 +37,6 @@ def divergence(id: str) -> Callable[[Test], Test]:
 
 def test_every_known_difference_is_shown_by_a_test() -> None:
     assert {each.id for each in DIVERGENCES} == CITED
-
-
-def client(dynamo: LocalDynamo, region: str = EAST, key: str = "local") -> Any:
-    return boto3.client(
-        "dynamodb",
-        endpoint_url=dynamo.url,
-        region_name=region,
-        aws_access_key_id=key,
-        aws_secret_access_key="s",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-
-
-def item(pk: str, **values: int) -> dict[str, Any]:
-    return {"pk": {"S": pk}, "sk": {"S": "-"}} | {name: {"N": str(value)} for name, value in values.items()}
-
-
-def stored(api: Any, pk: str, *, consistent: bool = True) -> Any:
-    found = api.get_item(TableName="t", Key=item(pk), ConsistentRead=consistent).get("Item")
-    return found and int(found["n"]["N"])
 
 
 @pytest.fixture
@@ -334,12 +313,6 @@ def test_items_survive_a_killed_server(tmp_path: Path) -> None:
         assert stored(api, "b") == 5, "the token is known after a restart"
 
 
-def server_of(folder: Path) -> int:
-    import json
-
-    return int(json.loads((folder / "server.json").read_text())["pid"])
-
-
 def test_users_share_a_server_that_ends_with_the_last(tmp_path: Path) -> None:
     first, second = LocalDynamo(tmp_path / "d").start(), LocalDynamo(tmp_path / "d").start()
     pid = server_of(tmp_path / "d")
@@ -348,20 +321,9 @@ def test_users_share_a_server_that_ends_with_the_last(tmp_path: Path) -> None:
     second.create_table("t")
     second.close()
     second.close()
-    limit = time.monotonic() + 20
-    while is_running(pid):
-        assert time.monotonic() < limit, "the server stays"
-        time.sleep(0.05)
+    wait_for_end(pid)
     with pytest.raises(LocalDynamoError, match="not started"):
         second.url  # noqa: B018
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_a_server_in_the_foreground(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def engine_for(
     counters, instrumentation = Counters(), Instrumentation(name)
     patience = request_deadline or PATIENCE
     if database is not None:
-        return TableEngine(SqlStore(database, name, patience), counters, instrumentation)
+        return TableEngine(SqlStore(database, name, counters, patience), counters, instrumentation)
     location = located_here(name)
     client = Client(location, counters, instrumentation, max_connections, patience)
     return TableEngine(DynamoStore(client, location.table), counters, instrumentation)

@@ -30,6 +30,9 @@ BATCH_READS = 100
 NESTING = 32
 """Levels of lists and maps within each other."""
 
+NAME_BYTES = 64 * KIBIBYTE - 1
+"""Bytes of the name of an attribute in UTF-8, of a key in a map, too; at least 1."""
+
 DIGITS = 38
 """Significant digits of a number."""
 

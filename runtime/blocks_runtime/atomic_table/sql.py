@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from ..errors import (
@@ -35,9 +36,10 @@ from .writes import Check
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ..database.database import DistributedDatabase
+    from ..database.results import Counters
     from ..database.transaction import Transaction
     from .items import Record
     from .keys import Key
@@ -56,8 +58,11 @@ _LOST = 5
 class SqlStore:
     """Reads and writes records, expired ones included, each call until `until`, a `time.monotonic()`."""
 
-    def __init__(self, database: DistributedDatabase, table: str, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, database: DistributedDatabase, table: str, counters: Counters, patience: float = PATIENCE
+    ) -> None:
         self.table = f"{table!r} in the database {database.name!r}"
+        self._counters = counters
         self._database = database
         self._table = table
         self._patience = patience
@@ -95,7 +100,10 @@ class SqlStore:
             CommitOutcomeUnknown: no answer arrived, and others have written the rows since.
         """
         storable([write.key for write in writes])
-        repetitions = conflicts or Repetitions()
+        with self._counted():
+            self._write(writes, until, conflicts or Repetitions())
+
+    def _write(self, writes: Sequence[Write], until: float | None, repetitions: Repetitions) -> None:
         attempt = _Attempt(self._table, writes)
         lost = 0
         while True:
@@ -126,14 +134,16 @@ class SqlStore:
     def put_all(self, records: Sequence[Record], until: float | None) -> None:
         """Write records of distinct keys in any order, in chunks that are each atomic."""
         storable([record.key for record in records])
-        for start in range(0, len(records), _ROWS):
-            self._repeated(records[start : start + _ROWS], (), until)
+        with self._counted():
+            for start in range(0, len(records), _ROWS):
+                self._repeated(records[start : start + _ROWS], (), until)
 
     def delete_all(self, keys: Sequence[Key], until: float | None) -> None:
         """Delete items of distinct keys in any order, in chunks that are each atomic."""
         storable(keys)
-        for start in range(0, len(keys), _ROWS):
-            self._repeated((), keys[start : start + _ROWS], until)
+        with self._counted():
+            for start in range(0, len(keys), _ROWS):
+                self._repeated((), keys[start : start + _ROWS], until)
 
     def add(self, write: Add, until: float | None) -> None:
         """Carry out an addition.
@@ -166,7 +176,8 @@ class SqlStore:
         total = 0
         while True:
             statement = delete_expired(self._table, int(time.time()), _ROWS)
-            count = self._database.execute(statement, deadline=self._seconds(until))
+            with self._counted():
+                count = self._database.execute(statement, deadline=self._seconds(until))
             total += count
             if not count:
                 return total
@@ -189,6 +200,15 @@ class SqlStore:
 
     def close(self) -> None:
         """Do nothing: the database belongs to the caller."""
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a write whose outcome stays unknown; the database counts each lost answer in its own counters."""
+        try:
+            yield
+        except CommitOutcomeUnknown:
+            self._counters.add(unknown=1)
+            raise
 
     def _repeated(self, records: Sequence[Record], keys: Sequence[Key], until: float | None) -> None:
         """Write or delete rows; after a lost answer those that no other writer has written since.

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock  # `threading` itself is loaded with the first call
+from dataclasses import replace
+
 from ..errors import RaceCondition, TransactionAborted
 from .items import (
     ABSENT,
@@ -49,6 +52,9 @@ class TableTransaction:
     Reads are consistent, and read the same item once. Writes are sent at the end, in one atomic write that is
     conditional on every item read: if one of them has changed, nothing is written. So a transaction that commits has
     run as if no other one had run at the same time (serializable).
+
+    Tasks, or threads, may share it. The version of an item that the first of them has read counts for all. A read that
+    has no answer when the function returns makes the commit fail, and no call after that takes part in it.
     """
 
     def __init__(
@@ -65,11 +71,16 @@ class TableTransaction:
         """The course of the transaction over all its attempts."""
         self.attempt = info.attempts
         """Number of this run of the callback, from 1."""
+        self._state = allocate_lock()
+        """Held while the fields below are used, and never while waiting or decoding: threads share the transaction."""
         self._read: dict[Key, Record | None] = {}
+        """The first answer for each item; a later one does not replace it, as other tasks have seen it."""
         self._written: dict[Key, Put | Delete] = {}
         self._required: dict[Lock | Lease, None] = {}
         self._made: set[int] = set()
         self._moments = 0
+        self._reading = 0
+        """Number of reads that have no answer yet."""
         self._over = False
 
     @overload
@@ -96,10 +107,7 @@ class TableTransaction:
         self._check()
         wanted = keys_of(keys)
         check_type(data_type)
-        missing = [key for key in dict.fromkeys(wanted) if key not in self._written and key not in self._read]
-        if missing:
-            self._fetch(missing)
-        return [item_of(self._current(key), data_type, self._store.table) for key in wanted]
+        return [item_of(record, data_type, self._store.table) for record in self._records(wanted)]
 
     def set(self, *items: Item[Any]) -> None:
         """Write items at the end of the transaction.
@@ -111,13 +119,11 @@ class TableTransaction:
             TypeError: the data cannot be stored, see `blocks_runtime.atomic_table.values`.
         """
         self._check()
-        for item in items:
-            known = version_of(item, self._store.table)
-            key = key_of(item)
-            expects = self._expected(key, known)
-            put = Put(record_of(item, expects or ABSENT), expects)
-            self._made.add(put.record.version)
-            self._written[key] = put
+        given = [(version_of(item, self._store.table), record_of(item)) for item in items]
+        with self._state:
+            self._check()
+            for known, record in given:
+                self._write(record, known)
 
     def delete(self, *keys: KeyLike) -> None:
         """Delete items at the end of the transaction; those that were read here only if they are unchanged.
@@ -126,8 +132,11 @@ class TableTransaction:
         item again. `require(lock)` makes the transaction one of those that respect the lock.
         """
         self._check()
-        for given in keys:
-            self._delete(key_of(given))
+        wanted = [key_of(key) for key in keys]
+        with self._state:
+            self._check()
+            for key in wanted:
+                self._written[key] = Delete(key, self._expected(key, None))
 
     def require(self, *guards: Lock | Lease) -> None:
         """Commit only if locks still have their version, and leases are held then; a lease may be renewed meanwhile.
@@ -143,38 +152,65 @@ class TableTransaction:
                 check_lock(guard)
             elif not isinstance(guard, Lease):
                 raise no_guard(guard)
-            self._required[guard] = None
+            with self._state:
+                self._check()
+                self._required[guard] = None
 
     def _get(self, key: Key) -> Record | None:
         """Return the record of a key of this library, None if there is none."""
-        self._check()
-        if key not in self._written and key not in self._read:
-            self._fetch([key])
-        return live(self._current(key))
+        (record,) = self._records([key])
+        return live(record)
 
     def _put(self, key: Key, data: object, expires_at: int | None = None) -> None:
         """Write a value under a key of this library."""
-        expects = self._expected(key, None)
-        record = Record(key, encode(data), next_version(expects or ABSENT), expires_at)
-        self._written[key] = Put(record, expects)
+        record = Record(key, encode(data), ABSENT, expires_at)
+        with self._state:
+            self._check()
+            self._write(record, None)
 
     def _delete(self, key: Key) -> None:
         """Delete an item with a key of this library."""
-        self._written[key] = Delete(key, self._expected(key, None))
+        with self._state:
+            self._check()
+            self._written[key] = Delete(key, self._expected(key, None))
 
-    def _fetch(self, keys: list[Key]) -> None:
-        """Read items, of one moment where they fit into one atomic read."""
+    def _write(self, record: Record, known: int | None) -> None:
+        """Write a record at the end, over an item that was read with the version `known`; the caller has the lock."""
+        expects = self._expected(record.key, known)
+        put = Put(replace(record, version=next_version(expects or ABSENT)), expects)
+        self._made.add(put.record.version)
+        self._written[record.key] = put
+
+    def _records(self, wanted: list[Key]) -> list[Record | None]:
+        """Return the records of keys, in their order, as the transaction sees them at one moment."""
+        with self._state:
+            self._check()
+            missing = [
+                key for key in dict.fromkeys(wanted) if key not in self._written and key not in self._read
+            ]
+            if not missing:
+                return [self._current(key) for key in wanted]
+            self._reading += 1
+        try:
+            found, moments = self._fetch(missing)
+        finally:
+            with self._state:
+                self._reading -= 1
+        with self._state:
+            self._check()
+            self._moments += moments
+            for key, record in zip(missing, found, strict=True):
+                if key not in self._written:  # else the transaction sees its own write, made in the meantime
+                    self._read.setdefault(key, live(record))  # as it is now: it may expire before the end
+            return [self._current(key) for key in wanted]
+
+    def _fetch(self, keys: list[Key]) -> tuple[list[Record | None], int]:
+        """Read items in one atomic read if they fit into it; return them and at how many moments: 1, or 2 for more."""
         if len(keys) == 1:
-            found = self._store.read(keys, self._until)
-        elif len(keys) <= ACTIONS:
-            found = self._store.snapshot(keys, self._until, self._conflicts)
-        else:
-            found = self._store.read(keys, self._until)
-            self._moments += 1
-        self._moments += 1
-        self._read.update(
-            zip(keys, map(live, found), strict=True)
-        )  # as it is now: it may expire before the end
+            return self._store.read(keys, self._until), 1
+        if len(keys) <= ACTIONS:
+            return self._store.snapshot(keys, self._until, self._conflicts), 1
+        return self._store.read(keys, self._until), 2
 
     def _current(self, key: Key) -> Record | None:
         written = self._written.get(key)
@@ -209,8 +245,14 @@ class TableTransaction:
 
     def _commit(self, *further: Write) -> None:
         """Write everything, conditional on everything read; called after the callback."""
-        self._check()
-        self._over = True
+        with self._state:
+            self._check()
+            if self._reading:
+                raise TransactionAborted(
+                    "a read of the transaction is still under way, so it is not committed",
+                    advice="wait for every call before the function returns",
+                )
+            self._over = True
         required = self._conditions()
         writes = [*self._written.values(), *further]
         if not writes and not self._required:
@@ -240,11 +282,12 @@ class TableTransaction:
         return found
 
     def _validate(self) -> None:
-        """Check that everything read was so at one moment.
+        """End the transaction, and check that everything read was so at one moment.
 
         Raises:
             RaceCondition: an item has changed since it was read.
         """
+        self._end()
         if self._moments < 2:
             return
         keys = list(self._read)
@@ -263,8 +306,9 @@ class TableTransaction:
             raise error
 
     def _end(self) -> None:
-        """Refuse further calls."""
-        self._over = True
+        """Refuse further calls, and the answers of reads that are still under way."""
+        with self._state:
+            self._over = True
 
     def _check(self) -> None:
         if self._over:

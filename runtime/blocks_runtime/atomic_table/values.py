@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import TableLimitExceeded
 from .keys import utf8
-from .limits import DIGITS, LARGEST_EXPONENT, NESTING, SMALLEST_EXPONENT
+from .limits import DIGITS, LARGEST_EXPONENT, NAME_BYTES, NESTING, SMALLEST_EXPONENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,8 +40,8 @@ def encode(value: object, place: str = "data", depth: int = 0) -> AttributeValue
 
     Raises:
         TypeError: its type has no counterpart, such as a float.
-        ValueError: it cannot be stored: NaN, an empty set, half of a surrogate pair.
-        TableLimitExceeded: a number has too many digits, or lists and maps are nested too deeply.
+        ValueError: it cannot be stored: NaN, an empty set, an empty key, half of a surrogate pair.
+        TableLimitExceeded: a number has too many digits, a key is too long, or lists and maps are nested too deeply.
     """
     if value is None:
         return {"NULL": True}
@@ -141,7 +141,7 @@ def _encode_document(value: object, place: str, depth: int) -> AttributeValue:
                 raise TypeError(
                     f"{place} has a key of type {type(name).__name__}; DynamoDB's maps have text as keys"
                 )
-            utf8(name, f"a key of {place}")
+            _check_name(name, place)
         return {"M": {name: encode(each, f"{place}.{name}", depth) for name, each in value.items()}}
     if isinstance(value, (list, tuple)):
         return {"L": [encode(each, f"{place}[{index}]", depth) for index, each in enumerate(value)]}
@@ -156,6 +156,23 @@ def _encode_document(value: object, place: str, depth: int) -> AttributeValue:
         f"{place} is of type {type(value).__name__}, which DynamoDB has no counterpart for; "
         "convert it to text, a number, bytes, a list or a dict"
     )
+
+
+def _check_name(name: str, place: str) -> None:
+    """Check a key of a map.
+
+    Raises:
+        ValueError: it is empty, or no Unicode text.
+        TableLimitExceeded: it is too long.
+    """
+    if not name:
+        raise ValueError(f"{place} has an empty key; DynamoDB has no empty names, so give it a character")
+    size = len(utf8(name, f"a key of {place}"))
+    if size > NAME_BYTES:
+        raise TableLimitExceeded(
+            f"a key of {place} has {size:,} bytes, and a name in DynamoDB may have {NAME_BYTES:,}",
+            advice="shorten it, or store a list of pairs",
+        )
 
 
 def _encode_set(value: Iterable[object], place: str) -> AttributeValue:

@@ -7,31 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blocks_runtime import AsyncAtomicTable, AsyncDistributedDatabase, AsyncTableTransaction, Item
+from blocks_runtime import AsyncAtomicTable, AsyncTableTransaction, Item
 from blocks_runtime.errors import LeaseHeld
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from local_dynamodb import LocalDynamo
-
-    Scene = Callable[[AsyncAtomicTable], Awaitable[None]]
-
-
-async def play(scene: Scene, store: str) -> None:
-    if store == "dynamodb":
-        async with AsyncAtomicTable("locks") as table:
-            await scene(table)
-    else:
-        async with AsyncDistributedDatabase("main") as database:
-            await scene(AsyncAtomicTable("items_of_table", database=database))
-
-
-@pytest.fixture(params=["dynamodb", "dsql"])
-def run(request: pytest.FixtureRequest) -> Callable[[Scene], None]:
-    """Return a function that runs a scene with a table on one of the stores."""
-    request.getfixturevalue(f"{request.param}_table")
-    return lambda scene: asyncio.run(play(scene, request.param))
+    from tests.blocks_runtime.atomic_table.conftest import Scene
 
 
 async def add(tx: AsyncTableTransaction) -> int:

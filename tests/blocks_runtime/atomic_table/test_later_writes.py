@@ -16,6 +16,7 @@ from blocks_runtime.errors import CommitOutcomeUnknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from local_dsql import LocalCluster
 
 KEY = ("p", "1")
 FAULTS = pytest.mark.parametrize("fault", ["outcome-unknown", "connection-lost"])
@@ -76,6 +77,7 @@ def test_a_set_does_not_overwrite_a_later_write(
     inject(fault, lambda: written_by_another(table))
     with pytest.raises(CommitOutcomeUnknown):
         table.set([Item("p", str(n), "older") for n in range(1, count + 1)])
+    assert table.stats.unknown == 1
     assert data(table) == "newer"
     assert len(table.query("p")) == count
 
@@ -104,6 +106,7 @@ def test_a_delete_does_not_remove_a_later_item(table: AtomicTable, inject: Any, 
     inject(fault, lambda: written_by_another(table))
     with pytest.raises(CommitOutcomeUnknown):
         table.delete(KEY)
+    assert table.stats.unknown == 1
     assert data(table) == "newer"
 
 
@@ -126,3 +129,36 @@ def test_an_item_of_a_clock_that_is_ahead_is_not_taken_for_a_later_one(
     assert data(table) == "ahead"
     again()
     assert data(table) == (None if call == "delete" else "set")
+
+
+WRITES: dict[str, Callable[[AtomicTable], object]] = {
+    "set": lambda table: table.set(Item(*KEY, 1)),
+    "delete": lambda table: table.delete(KEY),
+    "set_atomic": lambda table: table.set_atomic(Item(*KEY, 1)),
+    "transaction": lambda table: table.transaction(lambda tx: tx.set(Item(*KEY, 1))),
+    "counter": lambda table: table.counter("c").add(),
+    "queue": lambda table: table.queue("q").push("a", 1),
+    "lock": lambda table: table.get_lock(KEY),
+    "purge": lambda table: table.purge(),
+}
+
+
+@pytest.mark.parametrize("call", WRITES.values(), ids=WRITES)
+def test_each_unknown_outcome_over_a_database_is_counted_once(
+    dsql_table: AtomicTable,
+    cluster: LocalCluster,
+    monkeypatch: pytest.MonkeyPatch,
+    call: Callable[[AtomicTable], object],
+) -> None:
+    """A lost answer after which the store finds out the outcome is not counted."""
+    monkeypatch.setattr(sql, "sleep", lambda seconds: None)
+    dsql_table.set(Item("old", "1", 1, expires_at=1))
+    number = cluster.inject("connection-lost", times=None)
+    try:
+        with pytest.raises(CommitOutcomeUnknown):
+            call(dsql_table)
+    finally:
+        cluster.clear_injections(number)
+    assert dsql_table.stats.unknown == 1
+    call(dsql_table)
+    assert dsql_table.stats.unknown == 1

@@ -103,7 +103,9 @@ numbers = st.one_of(
 )
 values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.text(), st.binary(), numbers),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(), inner, max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(min_size=1), inner, max_size=4)
+    ),
     max_leaves=20,
 )
 

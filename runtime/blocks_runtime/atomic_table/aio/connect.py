@@ -27,7 +27,7 @@ def engine_for(
     counters, instrumentation = Counters(), Instrumentation(name)
     patience = request_deadline or PATIENCE
     if database is not None:
-        return AsyncTableEngine(AsyncSqlStore(database, name, patience), counters, instrumentation)
+        return AsyncTableEngine(AsyncSqlStore(database, name, counters, patience), counters, instrumentation)
     location = located_here(name)
     client = AsyncClient(location, counters, instrumentation, max_connections, patience)
     return AsyncTableEngine(AsyncDynamoStore(client, location.table), counters, instrumentation)

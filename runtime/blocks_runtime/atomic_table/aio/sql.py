@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from ...errors import (
@@ -34,10 +35,11 @@ from .primitives import sleep
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ...database.aio.database import AsyncDistributedDatabase
     from ...database.aio.transaction import AsyncTransaction
+    from ...database.results import Counters
     from ..items import Record
     from ..keys import Key
     from ..writes import Add, Write
@@ -55,8 +57,11 @@ _LOST = 5
 class AsyncSqlStore:
     """Reads and writes records, expired ones included, each call until `until`, a `time.monotonic()`."""
 
-    def __init__(self, database: AsyncDistributedDatabase, table: str, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, database: AsyncDistributedDatabase, table: str, counters: Counters, patience: float = PATIENCE
+    ) -> None:
         self.table = f"{table!r} in the database {database.name!r}"
+        self._counters = counters
         self._database = database
         self._table = table
         self._patience = patience
@@ -94,7 +99,10 @@ class AsyncSqlStore:
             CommitOutcomeUnknown: no answer arrived, and others have written the rows since.
         """
         storable([write.key for write in writes])
-        repetitions = conflicts or Repetitions()
+        with self._counted():
+            await self._write(writes, until, conflicts or Repetitions())
+
+    async def _write(self, writes: Sequence[Write], until: float | None, repetitions: Repetitions) -> None:
         attempt = _Attempt(self._table, writes)
         lost = 0
         while True:
@@ -125,14 +133,16 @@ class AsyncSqlStore:
     async def put_all(self, records: Sequence[Record], until: float | None) -> None:
         """Write records of distinct keys in any order, in chunks that are each atomic."""
         storable([record.key for record in records])
-        for start in range(0, len(records), _ROWS):
-            await self._repeated(records[start : start + _ROWS], (), until)
+        with self._counted():
+            for start in range(0, len(records), _ROWS):
+                await self._repeated(records[start : start + _ROWS], (), until)
 
     async def delete_all(self, keys: Sequence[Key], until: float | None) -> None:
         """Delete items of distinct keys in any order, in chunks that are each atomic."""
         storable(keys)
-        for start in range(0, len(keys), _ROWS):
-            await self._repeated((), keys[start : start + _ROWS], until)
+        with self._counted():
+            for start in range(0, len(keys), _ROWS):
+                await self._repeated((), keys[start : start + _ROWS], until)
 
     async def add(self, write: Add, until: float | None) -> None:
         """Carry out an addition.
@@ -167,7 +177,8 @@ class AsyncSqlStore:
         total = 0
         while True:
             statement = delete_expired(self._table, int(time.time()), _ROWS)
-            count = await self._database.execute(statement, deadline=self._seconds(until))
+            with self._counted():
+                count = await self._database.execute(statement, deadline=self._seconds(until))
             total += count
             if not count:
                 return total
@@ -190,6 +201,15 @@ class AsyncSqlStore:
 
     def close(self) -> None:
         """Do nothing: the database belongs to the caller."""
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a write whose outcome stays unknown; the database counts each lost answer in its own counters."""
+        try:
+            yield
+        except CommitOutcomeUnknown:
+            self._counters.add(unknown=1)
+            raise
 
     async def _repeated(self, records: Sequence[Record], keys: Sequence[Key], until: float | None) -> None:
         """Write or delete rows; after a lost answer those that no other writer has written since.
