@@ -16,6 +16,7 @@ import psycopg
 from psycopg import pq
 
 from ..errors import CommitOutcomeUnknown, ConnectionFailed, DatabaseError
+from ..shared.callbacks import refuse_generator_function
 from ..shared.deadline import expires_at
 from ..shared.retry import RetryPolicy
 from .classification import translate
@@ -78,7 +79,9 @@ def transaction(
         CommitOutcomeUnknown: the reply to COMMIT was lost; this is never retried.
         TransactionAborted: `fn` returned although a statement had failed.
         sqlalchemy.exc.DBAPIError: anything else, as SQLAlchemy raises it; see `failure_of`.
+        TypeError: `fn` is a generator function.
     """
+    refuse_generator_function(fn)
     policy = RetryPolicy(max_retries if retry_on_conflict else 0, expires_at(deadline))
     attempt = 1
     while True:
