@@ -150,7 +150,7 @@ REFUSED: dict[str, Callable[[DistributedDatabase], object]] = {
 def test_a_parameter_is_not_in_a_printed_traceback(
     db: DistributedDatabase, call: Callable[[DistributedDatabase], object]
 ) -> None:
-    """Which prints the text of the driver's error, too; its `diag` has what the server said."""
+    """A traceback prints the text of the driver's error, too; `diag` has the words of the server."""
     with pytest.raises(errors.DatabaseError) as caught:
         call(db)
     printed = "".join(traceback.format_exception(caught.value))

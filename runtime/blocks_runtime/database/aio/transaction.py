@@ -80,7 +80,7 @@ class AsyncTransaction(AsyncStatements):
         self._refusal: tuple[str, str] | None = None
         """The reason why no further statement is sent."""
         self._over = False
-        """True once the transaction was rolled back: whoever has the turn then closes the connection."""
+        """True once the transaction was rolled back; a statement that has the turn then closes the connection."""
         self._released = False
         self._left: list[object] = []
         """Streams that were left: psycopg would speak to the server if they were garbage collected first."""
