@@ -279,23 +279,21 @@ def test_a_deadline_for_every_statement_of_a_server_that_stopped(wire: Relay) ->
         tx.execute(ADD)
         wire.fall_silent()
 
-    def stopped(db: DistributedDatabase) -> None:
+    def stopped(db: DistributedDatabase) -> DistributedDatabase:
         db.query(ONE)
         wire.fall_silent()
+        return db
 
     rows = [{"id": 7, "n": 7}]
     calls: dict[str, tuple[Callable[[DistributedDatabase], object], type[errors.DatabaseError]]] = {
-        "BEGIN": (
-            lambda db: (stopped(db), db.transaction(lambda tx: tx.query(ONE))),
-            errors.DeadlineExceeded,
-        ),
+        "BEGIN": (lambda db: stopped(db).transaction(lambda tx: tx.query(ONE)), errors.DeadlineExceeded),
         "COMMIT": (lambda db: db.transaction(commit), errors.CommitOutcomeUnknown),
-        "load": (lambda db: (stopped(db), db.load("items", rows)), errors.CommitOutcomeUnknown),
+        "load": (lambda db: stopped(db).load("items", rows), errors.CommitOutcomeUnknown),
         "load with key": (
-            lambda db: (stopped(db), db.load("items", rows, key="id", max_retries=0)),
+            lambda db: stopped(db).load("items", rows, key="id", max_retries=0),
             errors.CommitOutcomeUnknown,
         ),
-        "insert_many": (lambda db: (stopped(db), db.insert_many("items", rows)), errors.CommitOutcomeUnknown),
+        "insert_many": (lambda db: stopped(db).insert_many("items", rows), errors.CommitOutcomeUnknown),
     }
     for name, (call, expected) in calls.items():
         with DistributedDatabase("main") as db:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
 import traceback
 from typing import TYPE_CHECKING
 
@@ -134,8 +135,12 @@ def test_a_parameter_is_not_in_the_text_of_an_error(db: DistributedDatabase, sta
     assert SECRET not in f"{caught.value!s} {caught.value!r}"
 
 
+def _query(statement: Sql, db: DistributedDatabase) -> object:
+    return db.query(statement)
+
+
 REFUSED: dict[str, Callable[[DistributedDatabase], object]] = {
-    **{name: lambda db, statement=each: db.query(statement) for name, each in LOOKED_UP.items()},
+    **{name: functools.partial(_query, statement) for name, statement in LOOKED_UP.items()},
     "a value of another type, in a transaction": lambda db: db.transaction(
         lambda tx: tx.query(LOOKED_UP["an integer"])
     ),
@@ -187,28 +192,20 @@ def test_a_generator_function_is_refused(function: None) -> None:
     async def tasks(tx: AsyncTransaction) -> AsyncIterator[int]:
         yield await tx.execute(ADD)
 
-    class Called:
-        __call__ = staticmethod(rows)
-
-    class Bound:
-        def rows(self, tx: Transaction) -> Iterator[int]:
+    class Work:
+        def __call__(self, tx: Transaction) -> Iterator[int]:
             yield tx.execute(ADD)
 
+    functions: tuple[Any, ...] = (rows, tasks, functools.partial(rows), Work(), Work().__call__)
     for database in (DistributedDatabase("main"), AsyncDistributedDatabase("main"), AtomicTable("main")):
-        for fn in (rows, tasks, functools.partial(rows), Bound().rows):
-            for use in (database.transaction, _decorated(database)):
-                with pytest.raises(TypeError, match="is a generator function: its body would run after"):
-                    use(fn)  # type: ignore[operator]
+        uses: tuple[Callable[[Any], object], ...] = (database.transaction, database.transactional())
+        for fn, use in itertools.product(functions, uses):
+            with pytest.raises(TypeError, match="is a generator function: its body would run after"):
+                use(fn)
     with pytest.raises(TypeError, match="is a generator function"):
-        orm.transaction(contextlib.nullcontext, rows)
+        orm.transaction(contextlib.nullcontext, functions[0])
     with DistributedDatabase("main") as db:
         assert list(db.transaction(lambda tx: (row for row in tx.query(sql("SELECT 1 AS n"))))) == [{"n": 1}]
-
-
-def _decorated(
-    database: DistributedDatabase | AsyncDistributedDatabase | AtomicTable,
-) -> Callable[[Any], object]:
-    return database.transactional()
 
 
 def test_a_decorator_without_options(db: DistributedDatabase) -> None:

@@ -46,13 +46,16 @@ def open_plain_connection(target: Target, password: str) -> psycopg.Connection[A
         AccessDenied: the token or the database role was refused.
         ConnectionFailed: any other reason; `retryable` where waiting helps.
     """
+    parameters = target.parameters(password, pq.version())
+    del password
     try:
         return psycopg.Connection.connect(
-            **target.parameters(password, pq.version()),  # type: ignore[arg-type]
+            **parameters,  # type: ignore[arg-type]
             prepare_threshold=_PREPARE_AFTER,
         )
     except psycopg.Error as error:
-        raise translate(error, lost=True) from error
+        del parameters  # with the token, which a traceback with local variables would show
+        raise translate(error, lost=True) from error.with_traceback(None)
 
 
 def transaction(

@@ -81,6 +81,7 @@ async def open_session(
         ConnectionFailed: any other reason; `retryable` where waiting helps.
     """
     parameters = target.parameters(password, pq.version())
+    del password
     if until is not None:
         left = max(1, round(until - time.monotonic()))
         parameters["connect_timeout"] = min(left, int(parameters["connect_timeout"]))
@@ -93,7 +94,8 @@ async def open_session(
             prepare_threshold=_PREPARE_AFTER,
         )
     except psycopg.Error as error:
-        raise translate(error, lost=True) from error
+        del parameters  # with the token, which a traceback with local variables would show
+        raise translate(error, lost=True) from error.with_traceback(None)
     connection.adapters.register_dumper(dict, _JsonText)
     return AsyncSession(connection, watch)
 
