@@ -40,7 +40,10 @@ _CAUSES: dict[type[Exception], str] = {
     errors.TransactionFailed: "A statement of the transaction, or its COMMIT, was refused.",
     errors.SerializationFailure: "The message ends with the code: OC000 for a row, OC001 for the catalog.",
     errors.RaceCondition: "Another writer has changed the item between the read and the write.",
-    errors.TransactionAborted: "PostgreSQL runs nothing after a failed statement until ROLLBACK.",
+    errors.TransactionAborted: (
+        "PostgreSQL runs nothing after a failed statement until ROLLBACK. Or the function ended while a statement was "
+        "under way, or suppressed an error that had closed the connection."
+    ),
     errors.TransactionRowLimitExceeded: "DSQL counts every inserted, updated and deleted row, and rows of cascades.",
     errors.TransactionSizeLimitExceeded: "DSQL counts the bytes of all changed rows.",
     errors.TransactionAgeLimitExceeded: "DSQL ends a transaction that is open for too long, also one that only reads.",

@@ -26,7 +26,7 @@
     └── TransactionFailed             nothing of the transaction was committed
         ├── SerializationFailure             40001 (OC000, OC001)
         │   └── RaceCondition                AtomicTable: an item or lock was changed since it was read
-        ├── TransactionAborted               25P02, or COMMIT answered ROLLBACK
+        ├── TransactionAborted               25P02, COMMIT answered ROLLBACK, or lost or ended before it
         ├── TransactionRowLimitExceeded      54000, more than `contract.ROWS_PER_TRANSACTION`
         ├── TransactionSizeLimitExceeded     54000, more than `contract.BYTES_PER_TRANSACTION`
         ├── TransactionAgeLimitExceeded      54000, older than `contract.TRANSACTION_SECONDS`

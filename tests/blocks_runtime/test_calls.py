@@ -16,11 +16,12 @@ from blocks_runtime.database.session import Session
 from blocks_runtime.shared.deadline import RESERVE, expires_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from blocks_runtime import Transaction
     from local_dsql import LocalCluster
+    from tests.support.relay import Relay
 
 ALL = sql("SELECT id, n FROM items ORDER BY id")
 ONE = sql("SELECT n FROM items WHERE id = 1")
@@ -250,13 +251,75 @@ def test_a_deadline_ends_a_transaction(db: DistributedDatabase) -> None:
     assert db.query_one(ONE) == {"n": 100}
 
 
+LIMITED: tuple[Callable[[DistributedDatabase], object], ...] = (
+    lambda db: db.query(SLEEP),
+    lambda db: list(db.stream(SLEEP)),
+    lambda db: db.transaction(lambda tx: tx.query(SLEEP, deadline=60), deadline=60),
+    lambda db: db.transaction(lambda tx: list(tx.stream(SLEEP))),
+    lambda db: db.explain(SLEEP, analyze=True),
+)
+
+
 def test_a_deadline_for_every_statement(function: None) -> None:
     with DistributedDatabase("main", statement_deadline=1.0) as db:
         db.warm_up(2)
         assert db.query_one(ONE) == {"n": 100}
-        for run in (db.query, lambda statement: list(db.stream(statement))):
+        for run in LIMITED:
+            started = time.monotonic()
             with pytest.raises(errors.DeadlineExceeded):
-                run(SLEEP)
+                run(db)
+            assert time.monotonic() - started < 15
+        assert db.transaction(lambda tx: [tx.query(sql("SELECT pg_sleep(0.4)")) for _ in range(3)]) != []
+
+
+def test_a_deadline_for_every_statement_of_a_server_that_stopped(wire: Relay) -> None:
+    """Also for BEGIN, COMMIT and the statements of bulk loading."""
+
+    def commit(tx: Transaction) -> None:
+        tx.execute(ADD)
+        wire.fall_silent()
+
+    def stopped(db: DistributedDatabase) -> DistributedDatabase:
+        db.query(ONE)
+        wire.fall_silent()
+        return db
+
+    rows = [{"id": 7, "n": 7}]
+    calls: dict[str, tuple[Callable[[DistributedDatabase], object], type[errors.DatabaseError]]] = {
+        "BEGIN": (lambda db: stopped(db).transaction(lambda tx: tx.query(ONE)), errors.DeadlineExceeded),
+        "COMMIT": (lambda db: db.transaction(commit), errors.CommitOutcomeUnknown),
+        "load": (lambda db: stopped(db).load("items", rows), errors.CommitOutcomeUnknown),
+        "load with key": (
+            lambda db: stopped(db).load("items", rows, key="id", max_retries=0),
+            errors.CommitOutcomeUnknown,
+        ),
+        "insert_many": (lambda db: stopped(db).insert_many("items", rows), errors.CommitOutcomeUnknown),
+    }
+    for name, (call, expected) in calls.items():
+        with DistributedDatabase("main") as db:
+            db.insert_many(
+                "items", [{"id": 1, "n": 1}], key="id"
+            )  # connects, and reads the columns of the table
+            db._connected().statement_deadline = db._statement_deadline = 0.5
+            started = time.monotonic()
+            with pytest.raises(expected):
+                call(db)
+            assert 0.4 < time.monotonic() - started < 10, name
+            wire.go_on()
+
+
+def test_a_deadline_for_a_whole_load(db: DistributedDatabase) -> None:
+    def rows() -> Iterator[dict[str, int]]:
+        for number in range(100, 110):
+            time.sleep(0.05)
+            yield {"id": number, "n": 1}
+
+    with pytest.raises(errors.DeadlineExceeded, match="before the statement was sent"):
+        db.load("items", rows(), key="id", deadline=0.2)
+    with pytest.raises(errors.DeadlineExceeded):
+        db.insert_many("items", rows(), deadline=0.2)
+    assert db.query_value(sql("SELECT count(*) FROM items")) == 2
+    assert db.load("items", rows(), deadline=30).inserted == 10
 
 
 class Context:

@@ -176,7 +176,7 @@ def test_a_server_that_refuses_copy_gets_inserts(
     """AWS documents COPY (user guide, "loading data"), but no recording shows it: a refusal must do no harm."""
     refused = []
 
-    def copy(session: Session, statement: Sql, body: bytes) -> int:
+    def copy(session: Session, statement: Sql, body: bytes, until: float | None) -> int:
         refused.append(statement.text)
         raise errors.FeatureNotSupported("unsupported statement: Copy", sqlstate="0A000")
 

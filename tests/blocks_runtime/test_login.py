@@ -125,12 +125,15 @@ def test_tokens_and_parameters_are_not_shown(
     for broken in (sql("SELECT {x}::int", x=secret), sql("SELEC {x}", x=secret)):
         with pytest.raises(errors.QueryFailed) as failure:
             db.query(broken)
-        told += [str(failure.value), repr(failure.value)]
+        told += ["".join(traceback.format_exception(failure.value)), repr(failure.value)]
     db.close()
     monkeypatch.setenv("BLOCKS_MAIN_ROLE", "unknown")
     with pytest.raises(errors.AccessDenied) as denied:
         db.query(ANSWER)
     told += ["".join(traceback.format_exception(denied.value)), *map(str, caplog.records), caplog.text]
+    assert denied.tb.tb_next is not None, "the frames below this one"
+    frames = traceback.TracebackException(denied.type, denied.value, denied.tb.tb_next, capture_locals=True)
+    told += frames.format()
     assert len(made) == 2
     for hidden in (secret, *made, *(token.rpartition("=")[2] for token in made)):
         assert all(hidden not in text for text in told)

@@ -10,6 +10,8 @@ from blocks_runtime import DistributedDatabase, errors, sql
 from tests.support.relay import Direction
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from blocks_runtime import Transaction
     from tests.support.relay import Relay
 
@@ -110,6 +112,25 @@ def test_a_connection_lost_at_begin_is_replaced(
         wire.lose_next(lose)
         assert db.transaction(lambda tx: tx.execute(ADD)) == 1
         assert value(db) == 101
+
+
+@pytest.mark.parametrize("lose", Direction)
+def test_a_lost_catalog_read_of_a_bulk_insert_is_repeated(
+    db: DistributedDatabase, wire: Relay, lose: Direction
+) -> None:
+    """Nothing was written before it, so its outcome is known."""
+    with db:
+        calls: tuple[Callable[[list[dict[str, int]]], object], ...] = (
+            lambda rows: db.load("items", rows, key="id").inserted,
+            lambda rows: db.load("items", rows).inserted,
+            lambda rows: db.insert_many("items", rows),
+        )
+        for number, insert in enumerate(calls, start=10):
+            db.close()  # a new one has no catalog in memory
+            value(db)
+            wire.lose_next(lose)
+            assert insert([{"id": number, "n": 1}]) == 1
+        assert db.stats.unknown == 0
 
 
 def test_failures_leak_no_connections(db: DistributedDatabase, wire: Relay) -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
+import itertools
+import traceback
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
-from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, errors, sql
+from blocks_runtime import AsyncDistributedDatabase, AtomicTable, DistributedDatabase, errors, orm, sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from typing import Any
 
-    from blocks_runtime import Sql, Transaction
+    from blocks_runtime import AsyncTransaction, Sql, Transaction
 
 ADD = sql("UPDATE items SET n = n + 1 WHERE id = 1")
 
@@ -129,6 +135,38 @@ def test_a_parameter_is_not_in_the_text_of_an_error(db: DistributedDatabase, sta
     assert SECRET not in f"{caught.value!s} {caught.value!r}"
 
 
+def _query(statement: Sql, db: DistributedDatabase) -> object:
+    return db.query(statement)
+
+
+REFUSED: dict[str, Callable[[DistributedDatabase], object]] = {
+    **{name: functools.partial(_query, statement) for name, statement in LOOKED_UP.items()},
+    "a value of another type, in a transaction": lambda db: db.transaction(
+        lambda tx: tx.query(LOOKED_UP["an integer"])
+    ),
+    "a value of another type, in a stream": lambda db: list(db.stream(LOOKED_UP["an integer"])),
+    "detail of a failed check": lambda db: db.execute(sql("INSERT INTO items VALUES ({id}, -1)", id=987654)),
+    "detail of a duplicate": lambda db: db.insert_many("items", [{"id": 987654, "n": 1}] * 2),
+    "context of a COPY": lambda db: db.load("items", [{"id": 3, "n": SECRET}]),
+}
+
+
+@pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
+def test_a_parameter_is_not_in_a_printed_traceback(
+    db: DistributedDatabase, call: Callable[[DistributedDatabase], object]
+) -> None:
+    """A traceback prints the text of the driver's error, too; `diag` has the words of the server."""
+    with pytest.raises(errors.DatabaseError) as caught:
+        call(db)
+    printed = "".join(traceback.format_exception(caught.value))
+    assert SECRET not in printed
+    assert "987654" not in printed.replace("id=987654", "").replace('"id": 987654', "")
+    cause = caught.value.__cause__
+    assert isinstance(cause, psycopg.Error)
+    assert cause.diag.message_primary
+    assert type(cause) is type(psycopg.errors.lookup(cause.sqlstate or "")()), "the class is the driver's"
+
+
 def test_a_name_of_the_statement_is_in_the_text_of_an_error(db: DistributedDatabase) -> None:
     with pytest.raises(errors.QueryFailed, match='relation "nowhere" does not exist'):
         db.query(sql("SELECT {v} FROM nowhere", v="nowhere"))
@@ -143,6 +181,31 @@ def test_a_conflict_of_a_table_that_does_not_exist(db: DistributedDatabase) -> N
     db.simulate_conflict(table="items")
     with pytest.raises(errors.SerializationFailure):
         db.transaction(lambda tx: tx.execute(ADD))
+
+
+def test_a_generator_function_is_refused(function: None) -> None:
+    """Its transaction would commit before its body runs."""
+
+    def rows(tx: Transaction) -> Iterator[int]:
+        yield tx.execute(ADD)
+
+    async def tasks(tx: AsyncTransaction) -> AsyncIterator[int]:
+        yield await tx.execute(ADD)
+
+    class Work:
+        def __call__(self, tx: Transaction) -> Iterator[int]:
+            yield tx.execute(ADD)
+
+    functions: tuple[Any, ...] = (rows, tasks, functools.partial(rows), Work(), Work().__call__)
+    for database in (DistributedDatabase("main"), AsyncDistributedDatabase("main"), AtomicTable("main")):
+        uses: tuple[Callable[[Any], object], ...] = (database.transaction, database.transactional())
+        for fn, use in itertools.product(functions, uses):
+            with pytest.raises(TypeError, match="is a generator function: its body would run after"):
+                use(fn)
+    with pytest.raises(TypeError, match="is a generator function"):
+        orm.transaction(contextlib.nullcontext, functions[0])
+    with DistributedDatabase("main") as db:
+        assert list(db.transaction(lambda tx: (row for row in tx.query(sql("SELECT 1 AS n"))))) == [{"n": 1}]
 
 
 def test_a_decorator_without_options(db: DistributedDatabase) -> None:

@@ -8,7 +8,10 @@ import psycopg
 import pytest
 
 from blocks_runtime import DistributedDatabase, errors, sql
+from blocks_runtime.database.plan_advice import facts_query
+from blocks_runtime.database.plans import plan
 from blocks_runtime.database.read_only import is_read_only, may_commit_in_parts
+from blocks_runtime.database.table_shapes import shape_query
 from local_dsql import LocalCluster
 from tests.blocks_runtime.conftest import with_role
 from tests.support.relay import Direction
@@ -90,6 +93,19 @@ def test_may_write(text: str) -> None:
 )
 def test_a_call_may_commit_before_it_fails(text: str, may: bool) -> None:
     assert may_commit_in_parts(_statement(text)) == may
+
+
+OWN = {
+    "columns of a table": shape_query(sql.identifier("app", "items")),
+    "tables of a plan": facts_query(plan(["Seq Scan on public.items  (cost=0.00..1.00 rows=1 width=4)"])),
+}
+
+
+@pytest.mark.parametrize("statement", OWN.values(), ids=OWN)
+def test_the_runtimes_own_queries_are_repeated(statement: Sql | None) -> None:
+    """A lost reply to one of them is no unknown outcome."""
+    assert statement is not None
+    assert is_read_only(statement)
 
 
 def _statement(text: str) -> Sql:

@@ -219,6 +219,8 @@ class AtomicTable(Reads):
         def decorate(
             fn: Callable[Concatenate[TableTransaction, P], T],
         ) -> Callable[P, T]:
+            check_function(fn)
+
             @functools.wraps(fn)
             def run(*args: P.args, **kwargs: P.kwargs) -> T:
                 return self.transaction(
@@ -324,12 +326,15 @@ def check_retries(retry_on_conflict: object, max_retries: object) -> None:
 
 
 def check_function(fn: object) -> None:
-    """Check that a caller gave a function.
+    """Check that a caller gave a function whose call runs its body.
 
     Raises:
-        TypeError: it is another value.
+        TypeError: it is another value, or a generator function.
     """
+    from ..shared.callbacks import refuse_generator_function
+
     if not callable(fn):
         from .arguments import of_type
 
         raise of_type("fn", fn, "a function with the transaction as its parameter")
+    refuse_generator_function(fn)

@@ -13,6 +13,7 @@ from ..errors import (
     TransactionRowLimitExceeded,
     TransactionSizeLimitExceeded,
 )
+from ..shared.deadline import earliest, expires_at, remaining
 from ..shared.retry import RetryPolicy
 from .fragments import Sql
 from .loading import PORTION, Cutter, Loaded, Meter, write
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .primitives import Cursor
     from .table_shapes import TableShape
 
-    Shape = Callable[[Sql, tuple[str, ...]], TableShape]
+    Shape = Callable[[Sql, tuple[str, ...], float | None], TableShape]
 
 
 class Load:
@@ -38,9 +39,10 @@ class Load:
     Args:
         engine: runs the statements.
         plan: table, columns and key.
-        shape: returns the columns of a table.
+        shape: returns the columns of a table, within seconds from now.
         max_retries: further attempts for a chunk after a conflict.
         progress: called after each chunk.
+        until: the `time.monotonic()` at which the load must have ended.
     """
 
     _cutter: Cutter
@@ -53,11 +55,13 @@ class Load:
         shape: Shape,
         max_retries: int,
         progress: Callable[[Loaded], None] | None,
+        until: float | None = None,
     ) -> None:
         self._engine = engine
         self._plan = plan
         self._shape = shape
-        self._policy = RetryPolicy(max_retries)
+        self._until = until
+        self._policy = RetryPolicy(max_retries, until)
         self._progress = progress
         self._meter = Meter()
         self._chunks: list[Chunk] = []
@@ -85,7 +89,7 @@ class Load:
 
     def _begin(self, first: list[object]) -> None:
         plan, columns = self._plan, self._plan.columns_for(first[0])
-        shape = self._shape(plan.table, columns)
+        shape = self._shape(plan.table, columns, remaining(self._until))
         self._inserting = InsertFormat(plan.table, columns, plan.key, shape.json_among(columns))
         by_copy = shape.copyable(columns) and not plan.key
         self._cutter = Cutter(columns, CopyFormat(plan.table, columns) if by_copy else self._inserting)
@@ -142,10 +146,12 @@ class Load:
             attempt += 1
 
     def _send(self, chunk: Chunk) -> int:
-        retries = self._policy.max_retries
+        retries, until = self._policy.max_retries, self._until
+        if self._engine.statement_deadline is not None:
+            until = earliest(until, expires_at(None, self._engine.statement_deadline))
         if isinstance(chunk.format, InsertFormat):
-            return self._engine.run(chunk.format.statement(chunk.body), _count, None, None, retries)
-        return self._engine.copy(Sql((chunk.format.text,)), chunk.body.encode(), retries)
+            return self._engine.run(chunk.format.statement(chunk.body), _count, None, until, retries)
+        return self._engine.copy(Sql((chunk.format.text,)), chunk.body.encode(), until, retries)
 
     def _without_copy(self) -> InsertFormat:
         with self._turn:

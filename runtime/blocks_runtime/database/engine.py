@@ -58,7 +58,10 @@ CONNECT_PATIENCE = 20.0
 class Engine:
     """The pool of connections to one database, and the retry rules."""
 
-    def __init__(self, name: str, location: Location, max_connections: int) -> None:
+    def __init__(
+        self, name: str, location: Location, max_connections: int, statement_deadline: float | None = None
+    ) -> None:
+        self.statement_deadline = statement_deadline
         self.name = name
         self.location = location
         self.pool = Pool(self._connect, max_connections)
@@ -88,13 +91,13 @@ class Engine:
 
         return self._autocommit(statement, act, until, retries)
 
-    def copy(self, statement: Sql, body: bytes, retries: int) -> int:
+    def copy(self, statement: Sql, body: bytes, until: float | None, retries: int) -> int:
         """Send rows to an autocommit COPY and return their number; otherwise as `run`."""
 
         def act(session: Session) -> int:
-            return session.copy(statement, body)
+            return session.copy(statement, body, until)
 
-        return self._autocommit(statement, act, None, retries)
+        return self._autocommit(statement, act, until, retries)
 
     def _autocommit(
         self,
@@ -191,7 +194,7 @@ class Engine:
         """Return the rows of a statement, and roll its changes back."""
         if innermost.get() is not None:
             warn_of_statement(self.name)
-        session, _ = self.pool.take(Session.begin, until)
+        session, _ = self.pool.take(self._begin, until)
         try:
             cursor = session.run(statement, factory(tuple), until)
             rows: list[tuple[Any, ...]] = cursor.fetchall()
@@ -237,19 +240,23 @@ class Engine:
 
     @contextlib.contextmanager
     def _transaction(self, info: TransactionInfo, until: float | None) -> Iterator[Transaction]:
-        session, _ = self.pool.take(Session.begin, until)
-        tx = Transaction(session, info, self.shapes, until)
+        session, _ = self.pool.take(self._begin, until)
+        tx = Transaction(session, info, self.shapes, until, self.statement_deadline, self.pool.release)
         opened = begin(self.name)
         try:
             yield tx
             tx._commit()
         except BaseException as error:
-            tx._end()
-            self._release_after_error(session, error)
+            tx._roll_back(error)
             raise
         finally:
             opened.end()
-        self.pool.release(session)
+
+    def _begin(self, session: Session, until: float | None) -> None:
+        """Send BEGIN, with its own deadline if every statement has one."""
+        if self.statement_deadline is not None:
+            until = earliest(until, time.monotonic() + self.statement_deadline)
+        session.begin(until)
 
     def _release_after_error(self, session: Session, error: BaseException) -> None:
         """Return a connection to the pool after an error; roll back, or close it if its state is unknown."""
@@ -327,9 +334,9 @@ def _replace_retry_advice(error: DatabaseError) -> None:
         error.advice = _EXHAUSTED
 
 
-def engine_for(name: str, max_connections: int) -> Engine:
+def engine_for(name: str, max_connections: int, statement_deadline: float | None = None) -> Engine:
     """Return the engine for the database `name` of this process's environment, or working directory."""
-    return Engine(name, locate(name, os.environ, Path.cwd()), max_connections)
+    return Engine(name, locate(name, os.environ, Path.cwd()), max_connections, statement_deadline)
 
 
 def _telemetry(location: Location) -> Any:

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import pq
 
 from ..errors import CommitOutcomeUnknown, ConnectionFailed, DatabaseError
+from ..shared.callbacks import refuse_generator_function
 from ..shared.deadline import expires_at
 from ..shared.retry import RetryPolicy
 from .classification import translate
@@ -45,13 +46,16 @@ def open_plain_connection(target: Target, password: str) -> psycopg.Connection[A
         AccessDenied: the token or the database role was refused.
         ConnectionFailed: any other reason; `retryable` where waiting helps.
     """
+    parameters = target.parameters(password, pq.version())
+    del password
     try:
         return psycopg.Connection.connect(
-            **target.parameters(password, pq.version()),  # type: ignore[arg-type]
+            **parameters,  # type: ignore[arg-type]
             prepare_threshold=_PREPARE_AFTER,
         )
     except psycopg.Error as error:
-        raise translate(error, lost=True) from error
+        del parameters  # with the token, which a traceback with local variables would show
+        raise translate(error, lost=True) from error.with_traceback(None)
 
 
 def transaction(
@@ -78,7 +82,9 @@ def transaction(
         CommitOutcomeUnknown: the reply to COMMIT was lost; this is never retried.
         TransactionAborted: `fn` returned although a statement had failed.
         sqlalchemy.exc.DBAPIError: anything else, as SQLAlchemy raises it; see `failure_of`.
+        TypeError: `fn` is a generator function.
     """
+    refuse_generator_function(fn)
     policy = RetryPolicy(max_retries if retry_on_conflict else 0, expires_at(deadline))
     attempt = 1
     while True:

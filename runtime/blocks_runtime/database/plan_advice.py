@@ -63,12 +63,12 @@ def facts_query(plan: Plan) -> Sql | None:
         return None
     return sql(
         "SELECT given.name, 'column', a.attname, format_type(a.atttypid, NULL) "
-        "FROM (SELECT name, to_regclass(name) AS oid FROM unnest({tables}::text[]) AS each(name)) AS given "
+        "FROM (SELECT name, to_regclass(name) AS oid FROM unnest({tables}::text[]) AS name) AS given "
         "JOIN pg_catalog.pg_attribute a ON a.attrelid = given.oid AND a.attnum > 0 AND NOT a.attisdropped "
         "UNION ALL "
         "SELECT given.name, i.indexrelid::text, a.attname, "
         "CASE WHEN place < i.indnkeyatts THEN 'key' ELSE 'included' END "
-        "FROM (SELECT name, to_regclass(name) AS oid FROM unnest({tables}::text[]) AS each(name)) AS given "
+        "FROM (SELECT name, to_regclass(name) AS oid FROM unnest({tables}::text[]) AS name) AS given "
         "JOIN pg_catalog.pg_index i ON i.indrelid = given.oid AND i.indisvalid AND i.indpred IS NULL "
         "CROSS JOIN generate_series(0, i.indnatts - 1) AS place "
         "JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[place]",

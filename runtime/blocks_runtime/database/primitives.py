@@ -6,6 +6,7 @@ Everything else is written once, for asyncio, and derived for threads (`tools/as
 from __future__ import annotations
 
 import collections
+import contextlib
 import itertools
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import waiting
 
+from ..errors import QueryFailed
 from .extended_protocol import ExtendedProtocol
 
 TYPE_CHECKING = False
@@ -143,6 +145,67 @@ class FifoSemaphore:
                 self._waiters.remove(ticket)
                 return True
         return False
+
+
+class Turn:
+    """The right to use the connection of a transaction, which one thread has at a time.
+
+    The lock knows its thread: an interrupt between acquiring and `release` does not hide the turn from the end of the
+    transaction in the same thread.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._used = False
+
+    def acquire(self, patience: float | None) -> bool:
+        """Wait for the turn; return False after `patience` seconds, None for no limit.
+
+        Raises:
+            QueryFailed: this thread has the turn, so it would wait for itself.
+        """
+        timeout = -1 if patience is None else min(max(0.0, patience), threading.TIMEOUT_MAX)
+        if not self._lock.acquire(timeout=timeout):
+            return False
+        if self._used:
+            self._lock.release()
+            raise QueryFailed(
+                "the statement was sent while values or rows of another one of the transaction are converted, "
+                "for instance by a row class that queries the transaction",
+                advice="collect the rows first, then run the next statement",
+            )
+        self._used = True
+        return True
+
+    def try_acquire(self) -> bool:
+        """Acquire the turn if it is free."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        if self._used:
+            self._lock.release()
+            return False
+        self._used = True
+        return True
+
+    def seize(self) -> bool:
+        """Acquire the turn for the end of the transaction if it is free; return True again if that was done."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        self._used = True
+        return True
+
+    def release(self) -> None:
+        """Pass the turn on."""
+        self._used = False
+        self._lock.release()
+
+    def release_seized(self) -> None:
+        """Pass the turn on after `seize`; safe if it was not successful, and to repeat."""
+        if self._lock.acquire(blocking=False):
+            self._used = False
+            with contextlib.suppress(RuntimeError):  # raised once this thread does not have the lock any more
+                while True:
+                    self._lock.release()
 
 
 class Source:

@@ -27,6 +27,8 @@ cume_dist dense_rank first_value lag last_value lead nth_value ntile percent_ran
 abs ceil ceiling div exp floor greatest least ln log mod power random round sign sqrt trunc width_bucket
 ascii bit_length btrim char_length chr concat concat_ws convert_from convert_to decode encode format initcap
 left length lower lpad ltrim md5 octet_length overlay position quote_ident quote_literal regexp_count
+format_type pg_get_constraintdef pg_get_expr pg_get_functiondef pg_get_indexdef pg_get_userbyid pg_get_viewdef
+pg_table_is_visible to_regtype col_description obj_description
 regexp_like regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_substr repeat replace
 reverse right rpad rtrim sha256 split_part starts_with string_to_array strpos substr substring translate
 trim upper
@@ -75,9 +77,19 @@ def may_commit_in_parts(statement: Sql) -> bool:
     return re.search(r"\b(call|commit|rollback)\b", text, re.IGNORECASE) is not None
 
 
+def may_set(text: str) -> bool:
+    """Return whether a text may set parameters by a function: it has set_config, or names in escapes (`U&"…"`)."""
+    lowered = text.lower()
+    return "set_config" in lowered or 'u&"' in lowered
+
+
 def changes_session(statement: Sql) -> bool:
-    """Return whether SET, RESET or a call of set_config() may last beyond the transaction."""
+    """Return whether SET, RESET, set_config() or a DO may set parameters beyond the transaction."""
     import re
 
-    plain = strip_literals("0".join(statement.texts)).strip().lower()
-    return "set_config" in plain or not re.match(r"set\s+(local|transaction)\b", plain)
+    if may_set(statement.text):
+        return True
+    plain = strip_literals("0".join(statement.texts)).lower().lstrip(" \t\n\r\f\v;")
+    if re.match(r"do\b", plain):
+        return re.search(r"\b(re)?set\b", statement.text, re.IGNORECASE) is not None
+    return re.match(r"reset\b|set\s+(?!local\b|transaction\b)", plain) is not None

@@ -27,11 +27,11 @@ from ..shared.deadline import earliest
 from .classification import manual_transaction_control, translate, unknown_commit
 from .message_size import check_length, may_be_too_long
 from .primitives import Connection, Cursor
-from .read_only import changes_session
+from .read_only import changes_session, may_set
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
     from typing import Any
 
     from psycopg.pq.abc import PGresult
@@ -66,8 +66,10 @@ _PREPARE_AFTER = 5 if psycopg.capabilities.has_send_close_prepared() else None
 _CHUNKED = psycopg.capabilities.has_stream_chunked()
 _STALE_PLAN = "cached plan must not change result type"
 _NO_SUCH_PLAN = "26000"
-_SETTING = (b"SET", b"RESET")
-"""Command tags of statements that set parameters of the session."""
+_SETTING = (b"SET", b"RESET", b"DO")
+"""Command tags of statements that set parameters of the session, or may."""
+_REPORTED = (b"TimeZone", b"DateStyle", b"IntervalStyle", b"client_encoding", b"search_path")
+"""Parameters whose changes PostgreSQL reports to the client, `search_path` from 18 on ("Asynchronous Operations")."""
 
 
 def open_session(
@@ -80,6 +82,7 @@ def open_session(
         ConnectionFailed: any other reason; `retryable` where waiting helps.
     """
     parameters = target.parameters(password, pq.version())
+    del password
     if until is not None:
         left = max(1, round(until - time.monotonic()))
         parameters["connect_timeout"] = min(left, int(parameters["connect_timeout"]))
@@ -92,7 +95,8 @@ def open_session(
             prepare_threshold=_PREPARE_AFTER,
         )
     except psycopg.Error as error:
-        raise translate(error, lost=True) from error
+        del parameters  # with the token, which a traceback with local variables would show
+        raise translate(error, lost=True) from error.with_traceback(None)
     connection.adapters.register_dumper(dict, _JsonText)
     return Session(connection, watch)
 
@@ -119,8 +123,10 @@ class Session:
         self._instrumentation = watch
         self._renew_cursor()
         self._descriptor = connection.fileno()
+        self._ends = _ends_of(self._descriptor)
         self._readable = readability_check(self._descriptor)
-        self._stale = False
+        self._settings = self._reported()
+        self._called = self._stale = False
         self._streaming = False
         self._expires = time.monotonic() + random.uniform(*LIFETIME)  # noqa: S311 (jitter, not a secret)
         self._expires_by_wall = time.time() + self._expires - time.monotonic()
@@ -139,10 +145,18 @@ class Session:
         return not self._readable()
 
     def reset(self) -> bool:
-        """Drop a large result; return whether the connection is healthy and outside of a transaction."""
+        """Drop a large result; return whether the connection is as it was opened, and outside of a transaction."""
         if self._cursor.rowcount > KEPT:
             self._renew_cursor()
-        return self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE and not self._stale
+        if self._stale or not self.outside:
+            return False
+        if self._called:  # a function may have set parameters
+            self._called, self._stale = False, self._reported() != self._settings
+        return not self._stale
+
+    def _reported(self) -> tuple[bytes | None, ...]:
+        """Return parameters of the session as the server has reported them; None for those that it does not report."""
+        return tuple(map(self._connection.pgconn.parameter_status, _REPORTED))
 
     @property
     def _was_idle(self) -> bool:
@@ -154,6 +168,16 @@ class Session:
     def lost(self) -> bool:
         """True once the connection is closed or broken."""
         return self._connection.closed or self._connection.broken
+
+    @property
+    def outside(self) -> bool:
+        """True if the connection works and has no open transaction."""
+        return self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE
+
+    @property
+    def failed(self) -> bool:
+        """True if the open transaction cannot be committed any more."""
+        return self.lost or self._connection.pgconn.transaction_status == pq.TransactionStatus.INERROR
 
     def run(self, statement: Sql, row_factory: Factory = dict_row, until: float | None = None) -> Cursor:
         """Execute one statement with its values bound by the server.
@@ -187,25 +211,28 @@ class Session:
         if self._connection.pgconn.transaction_status != before:
             raise manual_transaction_control(cursor.statusmessage or "")
         tag = cursor.pgresult.command_status if cursor.pgresult is not None else None
-        if (tag in _SETTING or "set_config" in statement.text.lower()) and changes_session(statement):
+        if (tag in _SETTING or may_set(statement.text)) and changes_session(statement):
             self._stale = True  # closed on release: the next user gets the default settings
+        elif "(" in statement.text:
+            self._called = True
         return cursor
 
-    def copy(self, statement: Sql, body: bytes) -> int:
+    def copy(self, statement: Sql, body: bytes, until: float | None = None) -> int:
         """Send `body` to a COPY … FROM STDIN, and return how many rows the server took.
 
         Raises:
+            DeadlineExceeded: no answer at `until`; the connection is closed.
             DatabaseError: of the class that fits; `ConnectionFailed` where the connection tore.
         """
         if self._instrumentation is None or not self._instrumentation.enabled:
-            return self._copy(statement, body)
+            return self._copy(statement, body, until)
         with self._instrumentation.statement(statement.text) as seen:
-            seen.rows = rows = self._copy(statement, body)
+            seen.rows = rows = self._copy(statement, body, until)
             return rows
 
-    def _copy(self, statement: Sql, body: bytes) -> int:
+    def _copy(self, statement: Sql, body: bytes, until: float | None) -> int:
         """Run the COPY on libpq: psycopg's own does not handle a COMMIT that fails or a connection that breaks."""
-        self._prepare(None)
+        self._prepare(until)
         pgconn, wait = self._connection.pgconn, self._connection.wait
         try:
             pgconn.send_query(statement.text.encode())
@@ -215,7 +242,7 @@ class Session:
             pgconn.put_copy_end()
             result = _succeeded(wait(generators.execute(pgconn)))
         except psycopg.Error as error:
-            raise self._failure(error, None, statement) from error
+            raise self._failure(error, until, statement) from error
         self._used = time.monotonic(), time.time()
         return result.command_tuples or 0
 
@@ -267,7 +294,9 @@ class Session:
         except psycopg.Error as error:  # a value that cannot be adapted
             raise self._failure(error, None, statement) from error
 
-    def stream(self, statement: Sql, row_factory: Factory, until: float | None, size: int) -> Iterator[Any]:
+    def stream(
+        self, statement: Sql, row_factory: Factory, until: float | None, size: int
+    ) -> Generator[Any, None]:
         """Yield the rows of a statement while they arrive, `size` at a time in memory.
 
         The connection is closed where the caller stops before the last row: DSQL would send the rest.
@@ -277,7 +306,9 @@ class Session:
             return rows
         return self._watched(self._instrumentation, statement, rows)
 
-    def _watched(self, watch: Instrumentation, statement: Sql, rows: Generator[Any, None]) -> Iterator[Any]:
+    def _watched(
+        self, watch: Instrumentation, statement: Sql, rows: Generator[Any, None]
+    ) -> Generator[Any, None]:
         """Count the rows; the span is not the current one, as the work of the caller between rows is not part of it."""
         with watch.statement(statement.text, current=False) as seen:
             try:
@@ -285,7 +316,7 @@ class Session:
                     seen.rows += 1
                     yield row
             finally:
-                _close_generator(rows)
+                close_generator(rows)
 
     def _arriving(
         self, statement: Sql, row_factory: Factory, until: float | None, size: int
@@ -307,7 +338,8 @@ class Session:
             raise
         finally:
             self._streaming = False
-            _close_generator(rows)
+            close_generator(rows)
+            self._called, self._stale = True, self._stale or changes_session(statement)
         self._used = time.monotonic(), time.time()
 
     def ping_if_idle(self, until: float | None = None) -> None:
@@ -343,10 +375,16 @@ class Session:
 
         Raises:
             SerializationFailure: another transaction committed a conflicting change first.
-            TransactionAborted: the server rolled back instead, because a statement had failed.
+            TransactionAborted: the server rolled back instead, because a statement had failed; or the connection was
+                closed or lost before.
             DeadlineExceeded: `until` had passed before COMMIT was sent.
             CommitOutcomeUnknown: no reply arrived.
         """
+        if self.lost:
+            raise TransactionAborted(
+                "the connection was lost or closed during a statement of the transaction, "
+                "so COMMIT was not sent and nothing was committed"
+            )
         try:
             done = self._command("COMMIT", until)
         except ConnectionFailed as error:
@@ -376,9 +414,17 @@ class Session:
             self.close()
 
     def abort(self) -> None:
-        """Shut the socket down under a statement that runs in another thread or task, which then fails."""
-        with contextlib.suppress(OSError, psycopg.Error):  # closed already
-            with socket.socket(fileno=os.dup(self._connection.fileno())) as wire:
+        """Shut the socket down under a statement that runs in another thread or task, which then fails.
+
+        It does not touch the driver's connection, which that statement uses. A forked process does nothing.
+        """
+        if self._process != os.getpid() or self._ends is None:
+            return
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._descriptor)) as wire:
+            if (
+                wire.getsockname(),
+                wire.getpeername(),
+            ) == self._ends:  # else closed, and its number is in use again
                 wire.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
@@ -407,6 +453,10 @@ class Session:
         else:
             values = () if statement is None else statement.values
             failure = translate(error, values, lost=self.lost)
+        if (
+            error.sqlstate is not None
+        ):  # the text of the cause, which tracebacks print, may quote values; `diag` has it
+            error.args = failure.args
         failure.statement = None if statement is None else statement.text
         # Another connection has no prepared statements, so the statement can be run again there.
         if _STALE_PLAN in failure.args[0] or failure.sqlstate == _NO_SUCH_PLAN:
@@ -414,10 +464,17 @@ class Session:
         return failure
 
 
-def _close_generator(rows: Generator[Any, None]) -> None:
+def close_generator(rows: Generator[Any, None]) -> None:
     """Close a generator of rows, unless the event loop is shutting down, which closes all generators itself."""
     with contextlib.suppress(RuntimeError):
         rows.close()
+
+
+def _ends_of(descriptor: int) -> object:
+    """Return the two addresses that identify a TCP connection, None on a system that cannot tell them."""
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as wire:
+        return wire.getsockname(), wire.getpeername()
+    return None
 
 
 def readability_check(descriptor: int) -> Callable[[], object]:

@@ -150,16 +150,18 @@ class Statements:
             ValueError: there are more rows than one transaction holds.
             DatabaseError: as `execute`.
         """
+        from ..shared.deadline import expires_at, remaining
         from .loading import Plan, all_at_once
         from .row_formats import InsertFormat
 
+        until = expires_at(deadline)
         plan = Plan.of(table, columns, key)
         names, values = all_at_once(plan, rows)
         if not values:
             return 0
-        shape = self._shape(plan.table, names, deadline)
+        shape = self._shape(plan.table, names, remaining(until))
         format = InsertFormat(plan.table, names, plan.key, shape.json_among(names))
-        return self.execute(format.statement(format.encode(values)), deadline=deadline)
+        return self.execute(format.statement(format.encode(values)), deadline=remaining(until))
 
     def explain(self, statement: Sql, analyze: bool = False, *, deadline: Deadline | None = None) -> Plan:
         """Return the server's plan of a statement: as text (`.text`), as nodes (`.root`), and for people (`.tree`).
@@ -169,15 +171,17 @@ class Statements:
         database in a transaction that is rolled back, so it changes nothing. A cluster then adds an estimate of the
         cost, `.dpu`.
         """
+        from ..shared.deadline import expires_at, remaining
         from .plan_advice import advised, facts_query
         from .plans import explaining, plan
 
-        rows = self._explain(explaining(statement, analyze), analyze, deadline)
+        until = expires_at(deadline)
+        rows = self._explain(explaining(statement, analyze), analyze, remaining(until))
         found = plan([line for (line,) in rows])
         query = facts_query(found)
-        return advised(found, self.query(query, tuple, deadline=deadline) if query else [])
+        return advised(found, self.query(query, tuple, deadline=remaining(until)) if query else [])
 
-    def _shape(self, table: Sql, columns: tuple[str, ...], deadline: Deadline | None = None) -> TableShape:
+    def _shape(self, table: Sql, columns: tuple[str, ...], deadline: Deadline | None) -> TableShape:
         from .table_shapes import shape_query
 
         known = self._shapes.of(table, columns)

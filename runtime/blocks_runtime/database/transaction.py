@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from ..errors import DatabaseError, TransactionAborted
+import time
+
+from ..errors import DatabaseError, DeadlineExceeded, TransactionAborted
 from .statements import Statements, checked
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from typing import Any, TypeVar
 
     from ..shared.deadline import Deadline
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
     R = TypeVar("R")
 
+_END = object()
+"""Stands for the end of a stream."""
+
 # Reasons to refuse further statements, each with its remedy.
 _OVER = "the transaction is over", "use `tx` only inside the callback or the block"
 _LEFT = (
@@ -30,12 +35,25 @@ _UNDER_WAY = (
     "a statement of the transaction is still under way, so it is not committed",
     "wait for every statement before the function returns",
 )
+_ENDED = (
+    "a statement had ended the transaction",
+    "return from the function to commit, raise an exception to roll back",
+)
+_CUT = (
+    "the transaction ended while the statement was under way, and nothing of it is committed",
+    "wait for every statement before the function returns or raises",
+)
 
 
 class Transaction(Statements):
     """One open transaction. It reads one snapshot; conflicts are reported when it commits.
 
     Tasks, or threads, may share it: its one connection runs their statements one after the other.
+
+    The one that has the turn uses the connection: a statement, a step of a stream, COMMIT, ROLLBACK. So no statement
+    is sent once the transaction has ended, and the pool gets no connection that is in use. A statement that is under
+    way at the end is cut off by a shutdown of the socket, and closes the connection when it leaves its turn; the end
+    does not wait for it.
     """
 
     def __init__(
@@ -43,20 +61,30 @@ class Transaction(Statements):
         session: Session,
         info: TransactionInfo,
         shapes: TableShapes,
-        until: float | None = None,
+        until: float | None,
+        longest: float | None,
+        release: Callable[[Session], None],
     ) -> None:
-        from .primitives import Lock
+        from .primitives import Turn
 
         self._session = session
         self._known_shapes = shapes
         self._until = until
+        self._longest = longest
+        self._release = release
         self.info = info
         """The course of the transaction over all its attempts."""
         self.attempt = info.attempts
         """Number of this run of the callback, from 1."""
-        self._failure: DatabaseError | None = None
-        self._ended: tuple[str, str] | None = None
-        self._turn = Lock()
+        self._failure: BaseException | None = None
+        self._turn = Turn()
+        self._refusal: tuple[str, str] | None = None
+        """The reason why no further statement is sent."""
+        self._over = False
+        """True once the transaction was rolled back; a statement that has the turn then closes the connection."""
+        self._released = False
+        self._left: list[object] = []
+        """Streams that were left: psycopg would speak to the server if they were garbage collected first."""
 
     @property
     def _shapes(self) -> TableShapes:
@@ -70,65 +98,162 @@ class Transaction(Statements):
         deadline: Deadline | None,
     ) -> R:
         checked(statement)
-        until = self._until if deadline is None else self._earliest(deadline)
-        with self._turn:
-            self._check()
-            try:
-                if row_type is None:
-                    return fetch(self._session.run(statement, until=until))
-                return fetch(self._session.run(statement, _factory(row_type), until))
-            except DatabaseError as error:
-                self._note(error)
-                raise
+        until = self._expiry(deadline)
+        self._enter(until)
+        try:
+            if row_type is None:
+                result = fetch(self._session.run(statement, until=until))
+            else:
+                result = fetch(self._session.run(statement, _factory(row_type), until))
+        except BaseException as error:
+            self._note(error)
+            raise
+        finally:
+            self._leave()
+        if self._over:
+            raise _refused(_CUT)
+        return result
 
     def _stream(
         self, statement: Sql, row_type: type[Any] | None, size: int, deadline: Deadline | None
     ) -> Iterator[Any]:
+        """Have the turn for each row, and not in between, so that another statement fails instead of blocking."""
         checked(statement)
-        until = self._until if deadline is None else self._earliest(deadline)
-        with self._turn:  # released before the first row, so that another statement fails instead of blocking
-            self._check()
-            rows = self._session.stream(statement, _factory(row_type), until, size)
+        until = self._expiry(deadline)
+        rows = self._session.stream(statement, _factory(row_type), until, size)
+        unread = False
         try:
-            for row in rows:
+            while True:
+                self._enter(until)
+                try:
+                    unread = False
+                    row = next(rows, _END)
+                    unread = row is not _END
+                except BaseException as error:
+                    self._note(error)
+                    raise
+                finally:
+                    self._leave()
+                if not unread:
+                    return
                 yield row
-        except DatabaseError as error:
-            self._note(error)
-            raise
-        except BaseException:
-            self._ended = _LEFT
-            raise
+        finally:
+            if unread:
+                self._leave_stream(rows)
 
-    def _earliest(self, deadline: Deadline) -> float | None:
+    def _leave_stream(self, rows: Generator[Any, None]) -> None:
+        """Close the connection of a stream that was left before its last row."""
+        self._refusal = self._refusal or _LEFT
+        if not self._turn.try_acquire():
+            self._left.append(rows)
+            self._session.abort()
+            return
+        from .session import close_generator
+
+        try:
+            self._session.close()
+            close_generator(rows)
+        finally:
+            self._leave()
+
+    def _enter(self, until: float | None) -> None:
+        """Wait for the turn of a statement.
+
+        Raises:
+            DeadlineExceeded: the turn was not free until `until`.
+            TransactionAborted: the transaction takes no statements any more.
+            QueryFailed: the thread has the turn already.
+        """
+        if not self._turn.acquire(None if until is None else until - time.monotonic()):
+            late = DeadlineExceeded(
+                "the deadline passed before the statement was sent: another one was under way"
+            )
+            late.sent, late.attempts = False, self.attempt
+            raise late
+        if self._refusal is not None:
+            reason = self._refusal
+            self._leave()
+            raise _refused(reason)
+
+    def _leave(self) -> None:
+        """Pass the turn on, and close the connection if the transaction ended meanwhile."""
+        if self._over:
+            self._discard()
+        self._turn.release()
+        if (
+            self._over and not self._released and self._turn.try_acquire()
+        ):  # it ended between the two lines above
+            self._discard()
+            self._turn.release()
+
+    def _expiry(self, deadline: Deadline | None) -> float | None:
+        if deadline is None and self._longest is None:
+            return self._until
         from ..shared.deadline import earliest, expires_at
 
-        return earliest(self._until, expires_at(deadline))
+        return earliest(self._until, expires_at(deadline, self._longest))
 
-    def _note(self, error: DatabaseError) -> None:
-        error.attempts = self.attempt
-        self._failure = self._failure or error
+    def _note(self, error: BaseException) -> None:
+        """Note the first error that made the transaction fail.
+
+        Raises:
+            TransactionAborted: the end of the transaction cut the statement off.
+        """
+        if self._over and isinstance(error, Exception):
+            raise _refused(_CUT) from error
+        if isinstance(error, DatabaseError):
+            error.attempts = self.attempt
+        if self._session.outside:
+            self._refusal = self._refusal or _ENDED
+        if self._failure is None and self._session.failed:
+            self._failure = error
 
     def _commit(self) -> None:
         """Commit, called by the engine after the callback; an error that the callback suppressed becomes the cause."""
-        self._check()
-        if self._turn.locked():
+        if not self._turn.seize():
             raise _refused(_UNDER_WAY)
-        self._end()
+        if self._refusal is not None:
+            raise _refused(self._refusal)
+        self._refusal = _OVER
         try:
-            self._session.commit(self._until)
+            self._session.commit(self._expiry(None))
         except TransactionAborted as aborted:
             if self._failure is None:
                 raise
-            aborted.retryable = self._failure.retryable
+            aborted.retryable = isinstance(self._failure, DatabaseError) and self._failure.retryable
             raise aborted from self._failure
+        self._give_back()
+        self._turn.release_seized()
 
-    def _end(self) -> None:
-        """Refuse further statements; the connection goes back to the pool."""
-        self._ended = _OVER
+    def _roll_back(self, error: BaseException) -> None:
+        """End the transaction after an error, called by the engine; a statement under way is cut off."""
+        self._refusal = _OVER
+        self._over = True
+        try:
+            if not self._turn.seize():
+                self._session.abort()
+            elif isinstance(error, Exception):
+                self._session.rollback()
+            else:  # an interrupt may have arrived in the middle of a message
+                self._session.close()
+        except BaseException:
+            if self._turn.seize():
+                self._session.close()
+            raise
+        finally:
+            if self._turn.seize():
+                self._give_back()
+                self._turn.release_seized()
 
-    def _check(self) -> None:
-        if self._ended is not None:
-            raise _refused(self._ended)
+    def _discard(self) -> None:
+        self._session.close()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Return the connection to the pool, once; called by the one that has the turn."""
+        if not self._released:
+            self._released = True
+            self._release(self._session)
 
 
 def _factory(row_type: type[Any] | None) -> Any:

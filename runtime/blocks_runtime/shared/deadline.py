@@ -49,3 +49,8 @@ def earliest(one: float | None, other: float | None) -> float | None:
     if one is None or other is None:
         return other if one is None else one
     return min(one, other)
+
+
+def remaining(until: float | None) -> float | None:
+    """Return the deadline of the next call of several that share one; positive, so that the call reports a late one."""
+    return None if until is None else max(until - time.monotonic(), 1e-9)

@@ -218,6 +218,8 @@ class AsyncAtomicTable(AsyncReads):
         def decorate(
             fn: Callable[Concatenate[AsyncTableTransaction, P], Awaitable[T]],
         ) -> Callable[P, Awaitable[T]]:
+            check_function(fn)
+
             @functools.wraps(fn)
             async def run(*args: P.args, **kwargs: P.kwargs) -> T:
                 return await self.transaction(
@@ -325,12 +327,15 @@ def check_retries(retry_on_conflict: object, max_retries: object) -> None:
 
 
 def check_function(fn: object) -> None:
-    """Check that a caller gave a function.
+    """Check that a caller gave a function whose call runs its body.
 
     Raises:
-        TypeError: it is another value.
+        TypeError: it is another value, or a generator function.
     """
+    from ...shared.callbacks import refuse_generator_function
+
     if not callable(fn):
         from ..arguments import of_type
 
         raise of_type("fn", fn, "a function with the transaction as its parameter")
+    refuse_generator_function(fn)

@@ -12,6 +12,7 @@ from ...errors import (
     TransactionRowLimitExceeded,
     TransactionSizeLimitExceeded,
 )
+from ...shared.deadline import earliest, expires_at, remaining
 from ...shared.retry import RetryPolicy
 from ..fragments import Sql
 from ..loading import PORTION, Cutter, Loaded, Meter, write
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from .engine import AsyncEngine
     from .primitives import Cursor
 
-    Shape = Callable[[Sql, tuple[str, ...]], Awaitable[TableShape]]
+    Shape = Callable[[Sql, tuple[str, ...], float | None], Awaitable[TableShape]]
 
 
 class AsyncLoad:
@@ -37,9 +38,10 @@ class AsyncLoad:
     Args:
         engine: runs the statements.
         plan: table, columns and key.
-        shape: returns the columns of a table.
+        shape: returns the columns of a table, within seconds from now.
         max_retries: further attempts for a chunk after a conflict.
         progress: called after each chunk.
+        until: the `time.monotonic()` at which the load must have ended.
     """
 
     _cutter: Cutter
@@ -52,11 +54,13 @@ class AsyncLoad:
         shape: Shape,
         max_retries: int,
         progress: Callable[[Loaded], None] | None,
+        until: float | None = None,
     ) -> None:
         self._engine = engine
         self._plan = plan
         self._shape = shape
-        self._policy = RetryPolicy(max_retries)
+        self._until = until
+        self._policy = RetryPolicy(max_retries, until)
         self._progress = progress
         self._meter = Meter()
         self._chunks: list[Chunk] = []
@@ -84,7 +88,7 @@ class AsyncLoad:
 
     async def _begin(self, first: list[object]) -> None:
         plan, columns = self._plan, self._plan.columns_for(first[0])
-        shape = await self._shape(plan.table, columns)
+        shape = await self._shape(plan.table, columns, remaining(self._until))
         self._inserting = InsertFormat(plan.table, columns, plan.key, shape.json_among(columns))
         by_copy = shape.copyable(columns) and not plan.key
         self._cutter = Cutter(columns, CopyFormat(plan.table, columns) if by_copy else self._inserting)
@@ -141,10 +145,12 @@ class AsyncLoad:
             attempt += 1
 
     async def _send(self, chunk: Chunk) -> int:
-        retries = self._policy.max_retries
+        retries, until = self._policy.max_retries, self._until
+        if self._engine.statement_deadline is not None:
+            until = earliest(until, expires_at(None, self._engine.statement_deadline))
         if isinstance(chunk.format, InsertFormat):
-            return await self._engine.run(chunk.format.statement(chunk.body), _count, None, None, retries)
-        return await self._engine.copy(Sql((chunk.format.text,)), chunk.body.encode(), retries)
+            return await self._engine.run(chunk.format.statement(chunk.body), _count, None, until, retries)
+        return await self._engine.copy(Sql((chunk.format.text,)), chunk.body.encode(), until, retries)
 
     async def _without_copy(self) -> InsertFormat:
         async with self._turn:

@@ -99,9 +99,10 @@ class AsyncDistributedDatabase(AsyncStatements):
             CommitOutcomeUnknown: the answer to COMMIT was lost; this is never retried.
             TransactionAborted: `fn` returned although a statement had failed.
             DeadlineExceeded: the deadline passed; the transaction is rolled back.
-            TypeError: retries were asked for without a function to run again.
+            TypeError: retries were asked for without a function to run again, or `fn` is a generator function.
             DatabaseError: anything else, see `blocks_runtime.errors`.
         """
+        from ...shared.callbacks import refuse_generator_function
         from ...shared.deadline import expires_at
         from ...shared.retry import RetryPolicy
 
@@ -112,6 +113,7 @@ class AsyncDistributedDatabase(AsyncStatements):
                     "put it into a function and pass that to transaction()"
                 )
             return self._connected().block(expires_at(deadline))
+        refuse_generator_function(fn)
         policy = RetryPolicy(max_retries if retry_on_conflict else 0, expires_at(deadline))
         return self._connected().transaction(fn, policy)
 
@@ -140,9 +142,13 @@ class AsyncDistributedDatabase(AsyncStatements):
         """
         import functools
 
+        from ...shared.callbacks import refuse_generator_function
+
         def decorate(
             fn: Callable[Concatenate[AsyncTransaction, P], Awaitable[T]],
         ) -> Callable[P, Awaitable[T]]:
+            refuse_generator_function(fn)
+
             @functools.wraps(fn)
             async def run(*args: P.args, **kwargs: P.kwargs) -> T:
                 return await self.transaction(
@@ -163,6 +169,7 @@ class AsyncDistributedDatabase(AsyncStatements):
         parallel: int = 4,
         max_retries: int = 10,
         progress: Callable[[Loaded], None] | None = None,
+        deadline: Deadline | None = None,
     ) -> Loaded:
         """Insert any number of rows in chunks within DSQL's limits, `parallel` transactions at a time.
 
@@ -179,16 +186,20 @@ class AsyncDistributedDatabase(AsyncStatements):
             parallel: concurrent chunks, `max_connections` at most.
             max_retries: further attempts for a chunk after a conflict.
             progress: called after each chunk, one call at a time.
+            deadline: seconds for the whole load, or Lambda's context.
 
         Raises:
-            CommitOutcomeUnknown: without `key`, the reply to a chunk was lost.
+            CommitOutcomeUnknown: the reply to a chunk was lost, or did not arrive before the deadline; with `key` only
+                after the retries.
+            DeadlineExceeded: the deadline passed before a chunk was sent.
             DatabaseError: a chunk failed after its retries. Notes on the error tell how much was loaded.
         """
+        from ...shared.deadline import expires_at
         from ..loading import Plan
         from .bulk import AsyncLoad
 
         plan = Plan.of(table, columns, key)
-        load = AsyncLoad(self._connected(), plan, self._shape, max_retries, progress)
+        load = AsyncLoad(self._connected(), plan, self._shape, max_retries, progress, expires_at(deadline))
         return await load.run(rows, parallel)
 
     async def warm_up(self, connections: int = 1) -> None:
@@ -330,5 +341,5 @@ class AsyncDistributedDatabase(AsyncStatements):
             from .engine import engine_for
         with self._lock:
             if self._engine is None or self._engine.forked:
-                self._engine = engine_for(self.name, self._max_connections)
+                self._engine = engine_for(self.name, self._max_connections, self._statement_deadline)
             return self._engine

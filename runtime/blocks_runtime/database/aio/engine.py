@@ -57,7 +57,10 @@ CONNECT_PATIENCE = 20.0
 class AsyncEngine:
     """The pool of connections to one database, and the retry rules."""
 
-    def __init__(self, name: str, location: Location, max_connections: int) -> None:
+    def __init__(
+        self, name: str, location: Location, max_connections: int, statement_deadline: float | None = None
+    ) -> None:
+        self.statement_deadline = statement_deadline
         self.name = name
         self.location = location
         self.pool = AsyncPool(self._connect, max_connections)
@@ -87,13 +90,13 @@ class AsyncEngine:
 
         return await self._autocommit(statement, act, until, retries)
 
-    async def copy(self, statement: Sql, body: bytes, retries: int) -> int:
+    async def copy(self, statement: Sql, body: bytes, until: float | None, retries: int) -> int:
         """Send rows to an autocommit COPY and return their number; otherwise as `run`."""
 
         async def act(session: AsyncSession) -> int:
-            return await session.copy(statement, body)
+            return await session.copy(statement, body, until)
 
-        return await self._autocommit(statement, act, None, retries)
+        return await self._autocommit(statement, act, until, retries)
 
     async def _autocommit(
         self,
@@ -190,7 +193,7 @@ class AsyncEngine:
         """Return the rows of a statement, and roll its changes back."""
         if innermost.get() is not None:
             warn_of_statement(self.name)
-        session, _ = await self.pool.take(AsyncSession.begin, until)
+        session, _ = await self.pool.take(self._begin, until)
         try:
             cursor = await session.run(statement, factory(tuple), until)
             rows: list[tuple[Any, ...]] = await cursor.fetchall()
@@ -240,19 +243,23 @@ class AsyncEngine:
     async def _transaction(
         self, info: TransactionInfo, until: float | None
     ) -> AsyncIterator[AsyncTransaction]:
-        session, _ = await self.pool.take(AsyncSession.begin, until)
-        tx = AsyncTransaction(session, info, self.shapes, until)
+        session, _ = await self.pool.take(self._begin, until)
+        tx = AsyncTransaction(session, info, self.shapes, until, self.statement_deadline, self.pool.release)
         opened = begin(self.name)
         try:
             yield tx
             await tx._commit()
         except BaseException as error:
-            tx._end()
-            await self._release_after_error(session, error)
+            await tx._roll_back(error)
             raise
         finally:
             opened.end()
-        self.pool.release(session)
+
+    async def _begin(self, session: AsyncSession, until: float | None) -> None:
+        """Send BEGIN, with its own deadline if every statement has one."""
+        if self.statement_deadline is not None:
+            until = earliest(until, time.monotonic() + self.statement_deadline)
+        await session.begin(until)
 
     async def _release_after_error(self, session: AsyncSession, error: BaseException) -> None:
         """Return a connection to the pool after an error; roll back, or close it if its state is unknown."""
@@ -330,9 +337,9 @@ def _replace_retry_advice(error: DatabaseError) -> None:
         error.advice = _EXHAUSTED
 
 
-def engine_for(name: str, max_connections: int) -> AsyncEngine:
+def engine_for(name: str, max_connections: int, statement_deadline: float | None = None) -> AsyncEngine:
     """Return the engine for the database `name` of this process's environment, or working directory."""
-    return AsyncEngine(name, locate(name, os.environ, Path.cwd()), max_connections)
+    return AsyncEngine(name, locate(name, os.environ, Path.cwd()), max_connections, statement_deadline)
 
 
 def _telemetry(location: Location) -> Any:

@@ -79,18 +79,22 @@ async def ensure_result(result: Awaitable[R]) -> R:
 
 
 class Permit:
-    """One acquired unit of a semaphore, until `release`."""
+    """One acquired unit of a semaphore, until `release`.
 
-    __slots__ = ("_semaphore",)
+    It counts for the event loop whose task acquired it: when that loop is closed, the semaphore takes it back.
+    """
 
-    def __init__(self, semaphore: FifoSemaphore) -> None:
+    __slots__ = ("_loop", "_semaphore")
+
+    def __init__(self, semaphore: FifoSemaphore, loop: asyncio.AbstractEventLoop | None) -> None:
         self._semaphore: FifoSemaphore | None = semaphore
+        self._loop = loop
 
     def release(self) -> None:
         """Return the permit; safe to repeat."""
         semaphore, self._semaphore = self._semaphore, None
         if semaphore is not None:
-            semaphore.release_permit()
+            semaphore.release_permit(self._loop)
 
 
 class FifoSemaphore:
@@ -100,8 +104,10 @@ class FifoSemaphore:
         self._size = self._free = size
         self._waiters: collections.deque[asyncio.Future[None]] = collections.deque()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._elsewhere: dict[asyncio.AbstractEventLoop, int] = {}
+        """Permits that tasks of earlier event loops still hold."""
 
-    async def acquire(self, patience: float) -> Permit | None:
+    async def acquire(self, patience: float | None) -> Permit | None:
         """Return a permit as soon as one is free, None after `patience` seconds.
 
         Raises:
@@ -110,25 +116,41 @@ class FifoSemaphore:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._move_to(loop)
-        if self._free:
-            self._free -= 1
-            return Permit(self)
+        if (permit := self.try_acquire()) is not None:
+            return permit
         ticket = loop.create_future()
         self._waiters.append(ticket)
         try:
             await asyncio.wait((ticket,), timeout=patience)
         except BaseException:
             if not self._leave_queue(ticket):
-                self.release_permit()
+                self.release_permit(loop)
             raise
-        return None if self._leave_queue(ticket) else Permit(self)
+        return None if self._leave_queue(ticket) else Permit(self, loop)
 
-    def release_permit(self) -> None:
-        """Pass a permit on to the first waiter, or count it as free."""
-        if self._waiters:
-            self._waiters.popleft().set_result(None)
-        else:
-            self._free += 1
+    def try_acquire(self) -> Permit | None:
+        """Return a permit if one is free."""
+        if not self._free:
+            return None
+        self._free -= 1
+        return Permit(self, self._loop)
+
+    def release_permit(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Pass a permit that was acquired in `loop` on to the first waiter, or count it as free."""
+        if loop is not self._loop and loop is not None:
+            if loop not in self._elsewhere:
+                return  # taken back when its loop was closed
+            self._elsewhere[loop] -= 1
+        while self._waiters:
+            ticket = self._waiters.popleft()
+            waiting = ticket.get_loop()
+            if waiting.is_closed():  # the task that waits will never run
+                continue
+            if waiting is not self._loop:
+                self._elsewhere[waiting] = self._elsewhere.get(waiting, 0) + 1
+            ticket.set_result(None)
+            return
+        self._free += 1
 
     def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._free < self._size and self._loop is not None and self._loop.is_running():
@@ -136,7 +158,12 @@ class FifoSemaphore:
                 "the database is in use by another event loop, in another thread",
                 advice="make a database of its own for each loop that runs at the same time",
             )
+        if self._loop is not None:
+            self._elsewhere[self._loop] = self._size - self._free - sum(self._elsewhere.values())
+        self._elsewhere.pop(loop, None)
         self._loop = loop
+        for other in [each for each in self._elsewhere if each.is_closed()]:
+            self._free += self._elsewhere.pop(other)  # its tasks will never return them
 
     def _leave_queue(self, ticket: asyncio.Future[None]) -> bool:
         """Stop waiting; return False if the permit was given at the same time."""
@@ -144,6 +171,44 @@ class FifoSemaphore:
             self._waiters.remove(ticket)
             return True
         return False
+
+
+class Turn:
+    """The right to use the connection of a transaction, which one task has at a time."""
+
+    def __init__(self) -> None:
+        self._semaphore = FifoSemaphore(1)
+        self._permit: Permit | None = None
+        self._seized = False
+
+    async def acquire(self, patience: float | None) -> bool:
+        """Wait for the turn; return False after `patience` seconds, None for no limit."""
+        permit = await self._semaphore.acquire(patience)
+        self._permit = permit or self._permit
+        return permit is not None
+
+    def try_acquire(self) -> bool:
+        """Acquire the turn if it is free."""
+        permit = self._semaphore.try_acquire()
+        self._permit = permit or self._permit
+        return permit is not None
+
+    def seize(self) -> bool:
+        """Acquire the turn for the end of the transaction if it is free; return True again if that was done."""
+        self._seized = self._seized or self.try_acquire()
+        return self._seized
+
+    def release(self) -> None:
+        """Pass the turn on."""
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            permit.release()
+
+    def release_seized(self) -> None:
+        """Pass the turn on after `seize`; safe if it was not successful, and to repeat."""
+        if self._seized:
+            self._seized = False
+            self.release()
 
 
 class Source:

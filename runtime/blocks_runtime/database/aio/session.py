@@ -25,12 +25,12 @@ from ...errors import ConnectionFailed, DeadlineExceeded, QueryFailed, Transacti
 from ...shared.deadline import earliest
 from ..classification import manual_transaction_control, translate, unknown_commit
 from ..message_size import check_length, may_be_too_long
-from ..read_only import changes_session
+from ..read_only import changes_session, may_set
 from .primitives import Connection, Cursor
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
     from typing import Any
 
     from psycopg.pq.abc import PGresult
@@ -65,8 +65,10 @@ _PREPARE_AFTER = 5 if psycopg.capabilities.has_send_close_prepared() else None
 _CHUNKED = psycopg.capabilities.has_stream_chunked()
 _STALE_PLAN = "cached plan must not change result type"
 _NO_SUCH_PLAN = "26000"
-_SETTING = (b"SET", b"RESET")
-"""Command tags of statements that set parameters of the session."""
+_SETTING = (b"SET", b"RESET", b"DO")
+"""Command tags of statements that set parameters of the session, or may."""
+_REPORTED = (b"TimeZone", b"DateStyle", b"IntervalStyle", b"client_encoding", b"search_path")
+"""Parameters whose changes PostgreSQL reports to the client, `search_path` from 18 on ("Asynchronous Operations")."""
 
 
 async def open_session(
@@ -79,6 +81,7 @@ async def open_session(
         ConnectionFailed: any other reason; `retryable` where waiting helps.
     """
     parameters = target.parameters(password, pq.version())
+    del password
     if until is not None:
         left = max(1, round(until - time.monotonic()))
         parameters["connect_timeout"] = min(left, int(parameters["connect_timeout"]))
@@ -91,7 +94,8 @@ async def open_session(
             prepare_threshold=_PREPARE_AFTER,
         )
     except psycopg.Error as error:
-        raise translate(error, lost=True) from error
+        del parameters  # with the token, which a traceback with local variables would show
+        raise translate(error, lost=True) from error.with_traceback(None)
     connection.adapters.register_dumper(dict, _JsonText)
     return AsyncSession(connection, watch)
 
@@ -118,8 +122,10 @@ class AsyncSession:
         self._instrumentation = watch
         self._renew_cursor()
         self._descriptor = connection.fileno()
+        self._ends = _ends_of(self._descriptor)
         self._readable = readability_check(self._descriptor)
-        self._stale = False
+        self._settings = self._reported()
+        self._called = self._stale = False
         self._streaming = False
         self._expires = time.monotonic() + random.uniform(*LIFETIME)  # noqa: S311 (jitter, not a secret)
         self._expires_by_wall = time.time() + self._expires - time.monotonic()
@@ -138,10 +144,18 @@ class AsyncSession:
         return not self._readable()
 
     def reset(self) -> bool:
-        """Drop a large result; return whether the connection is healthy and outside of a transaction."""
+        """Drop a large result; return whether the connection is as it was opened, and outside of a transaction."""
         if self._cursor.rowcount > KEPT:
             self._renew_cursor()
-        return self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE and not self._stale
+        if self._stale or not self.outside:
+            return False
+        if self._called:  # a function may have set parameters
+            self._called, self._stale = False, self._reported() != self._settings
+        return not self._stale
+
+    def _reported(self) -> tuple[bytes | None, ...]:
+        """Return parameters of the session as the server has reported them; None for those that it does not report."""
+        return tuple(map(self._connection.pgconn.parameter_status, _REPORTED))
 
     @property
     def _was_idle(self) -> bool:
@@ -153,6 +167,16 @@ class AsyncSession:
     def lost(self) -> bool:
         """True once the connection is closed or broken."""
         return self._connection.closed or self._connection.broken
+
+    @property
+    def outside(self) -> bool:
+        """True if the connection works and has no open transaction."""
+        return self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE
+
+    @property
+    def failed(self) -> bool:
+        """True if the open transaction cannot be committed any more."""
+        return self.lost or self._connection.pgconn.transaction_status == pq.TransactionStatus.INERROR
 
     async def run(
         self, statement: Sql, row_factory: Factory = dict_row, until: float | None = None
@@ -188,25 +212,28 @@ class AsyncSession:
         if self._connection.pgconn.transaction_status != before:
             raise manual_transaction_control(cursor.statusmessage or "")
         tag = cursor.pgresult.command_status if cursor.pgresult is not None else None
-        if (tag in _SETTING or "set_config" in statement.text.lower()) and changes_session(statement):
+        if (tag in _SETTING or may_set(statement.text)) and changes_session(statement):
             self._stale = True  # closed on release: the next user gets the default settings
+        elif "(" in statement.text:
+            self._called = True
         return cursor
 
-    async def copy(self, statement: Sql, body: bytes) -> int:
+    async def copy(self, statement: Sql, body: bytes, until: float | None = None) -> int:
         """Send `body` to a COPY … FROM STDIN, and return how many rows the server took.
 
         Raises:
+            DeadlineExceeded: no answer at `until`; the connection is closed.
             DatabaseError: of the class that fits; `ConnectionFailed` where the connection tore.
         """
         if self._instrumentation is None or not self._instrumentation.enabled:
-            return await self._copy(statement, body)
+            return await self._copy(statement, body, until)
         with self._instrumentation.statement(statement.text) as seen:
-            seen.rows = rows = await self._copy(statement, body)
+            seen.rows = rows = await self._copy(statement, body, until)
             return rows
 
-    async def _copy(self, statement: Sql, body: bytes) -> int:
+    async def _copy(self, statement: Sql, body: bytes, until: float | None) -> int:
         """Run the COPY on libpq: psycopg's own does not handle a COMMIT that fails or a connection that breaks."""
-        self._prepare(None)
+        self._prepare(until)
         pgconn, wait = self._connection.pgconn, self._connection.wait
         try:
             pgconn.send_query(statement.text.encode())
@@ -216,7 +243,7 @@ class AsyncSession:
             pgconn.put_copy_end()
             result = _succeeded(await wait(generators.execute(pgconn)))
         except psycopg.Error as error:
-            raise self._failure(error, None, statement) from error
+            raise self._failure(error, until, statement) from error
         self._used = time.monotonic(), time.time()
         return result.command_tuples or 0
 
@@ -270,7 +297,7 @@ class AsyncSession:
 
     def stream(
         self, statement: Sql, row_factory: Factory, until: float | None, size: int
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """Yield the rows of a statement while they arrive, `size` at a time in memory.
 
         The connection is closed where the caller stops before the last row: DSQL would send the rest.
@@ -282,7 +309,7 @@ class AsyncSession:
 
     async def _watched(
         self, watch: Instrumentation, statement: Sql, rows: AsyncGenerator[Any, None]
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """Count the rows; the span is not the current one, as the work of the caller between rows is not part of it."""
         with watch.statement(statement.text, current=False) as seen:
             try:
@@ -290,7 +317,7 @@ class AsyncSession:
                     seen.rows += 1
                     yield row
             finally:
-                await _close_generator(rows)
+                await close_generator(rows)
 
     async def _arriving(
         self, statement: Sql, row_factory: Factory, until: float | None, size: int
@@ -312,7 +339,8 @@ class AsyncSession:
             raise
         finally:
             self._streaming = False
-            await _close_generator(rows)
+            await close_generator(rows)
+            self._called, self._stale = True, self._stale or changes_session(statement)
         self._used = time.monotonic(), time.time()
 
     async def ping_if_idle(self, until: float | None = None) -> None:
@@ -348,10 +376,16 @@ class AsyncSession:
 
         Raises:
             SerializationFailure: another transaction committed a conflicting change first.
-            TransactionAborted: the server rolled back instead, because a statement had failed.
+            TransactionAborted: the server rolled back instead, because a statement had failed; or the connection was
+                closed or lost before.
             DeadlineExceeded: `until` had passed before COMMIT was sent.
             CommitOutcomeUnknown: no reply arrived.
         """
+        if self.lost:
+            raise TransactionAborted(
+                "the connection was lost or closed during a statement of the transaction, "
+                "so COMMIT was not sent and nothing was committed"
+            )
         try:
             done = await self._command("COMMIT", until)
         except ConnectionFailed as error:
@@ -381,9 +415,17 @@ class AsyncSession:
             self.close()
 
     def abort(self) -> None:
-        """Shut the socket down under a statement that runs in another thread or task, which then fails."""
-        with contextlib.suppress(OSError, psycopg.Error):  # closed already
-            with socket.socket(fileno=os.dup(self._connection.fileno())) as wire:
+        """Shut the socket down under a statement that runs in another thread or task, which then fails.
+
+        It does not touch the driver's connection, which that statement uses. A forked process does nothing.
+        """
+        if self._process != os.getpid() or self._ends is None:
+            return
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._descriptor)) as wire:
+            if (
+                wire.getsockname(),
+                wire.getpeername(),
+            ) == self._ends:  # else closed, and its number is in use again
                 wire.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
@@ -412,6 +454,10 @@ class AsyncSession:
         else:
             values = () if statement is None else statement.values
             failure = translate(error, values, lost=self.lost)
+        if (
+            error.sqlstate is not None
+        ):  # the text of the cause, which tracebacks print, may quote values; `diag` has it
+            error.args = failure.args
         failure.statement = None if statement is None else statement.text
         # Another connection has no prepared statements, so the statement can be run again there.
         if _STALE_PLAN in failure.args[0] or failure.sqlstate == _NO_SUCH_PLAN:
@@ -419,10 +465,17 @@ class AsyncSession:
         return failure
 
 
-async def _close_generator(rows: AsyncGenerator[Any, None]) -> None:
+async def close_generator(rows: AsyncGenerator[Any, None]) -> None:
     """Close a generator of rows, unless the event loop is shutting down, which closes all generators itself."""
     with contextlib.suppress(RuntimeError):
         await rows.aclose()
+
+
+def _ends_of(descriptor: int) -> object:
+    """Return the two addresses that identify a TCP connection, None on a system that cannot tell them."""
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as wire:
+        return wire.getsockname(), wire.getpeername()
+    return None
 
 
 def readability_check(descriptor: int) -> Callable[[], object]:

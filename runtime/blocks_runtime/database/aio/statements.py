@@ -151,16 +151,18 @@ class AsyncStatements:
             ValueError: there are more rows than one transaction holds.
             DatabaseError: as `execute`.
         """
+        from ...shared.deadline import expires_at, remaining
         from ..loading import Plan, all_at_once
         from ..row_formats import InsertFormat
 
+        until = expires_at(deadline)
         plan = Plan.of(table, columns, key)
         names, values = all_at_once(plan, rows)
         if not values:
             return 0
-        shape = await self._shape(plan.table, names, deadline)
+        shape = await self._shape(plan.table, names, remaining(until))
         format = InsertFormat(plan.table, names, plan.key, shape.json_among(names))
-        return await self.execute(format.statement(format.encode(values)), deadline=deadline)
+        return await self.execute(format.statement(format.encode(values)), deadline=remaining(until))
 
     async def explain(
         self, statement: Sql, analyze: bool = False, *, deadline: Deadline | None = None
@@ -172,17 +174,17 @@ class AsyncStatements:
         database in a transaction that is rolled back, so it changes nothing. A cluster then adds an estimate of the
         cost, `.dpu`.
         """
+        from ...shared.deadline import expires_at, remaining
         from ..plan_advice import advised, facts_query
         from ..plans import explaining, plan
 
-        rows = await self._explain(explaining(statement, analyze), analyze, deadline)
+        until = expires_at(deadline)
+        rows = await self._explain(explaining(statement, analyze), analyze, remaining(until))
         found = plan([line for (line,) in rows])
         query = facts_query(found)
-        return advised(found, await self.query(query, tuple, deadline=deadline) if query else [])
+        return advised(found, await self.query(query, tuple, deadline=remaining(until)) if query else [])
 
-    async def _shape(
-        self, table: Sql, columns: tuple[str, ...], deadline: Deadline | None = None
-    ) -> TableShape:
+    async def _shape(self, table: Sql, columns: tuple[str, ...], deadline: Deadline | None) -> TableShape:
         from ..table_shapes import shape_query
 
         known = self._shapes.of(table, columns)
