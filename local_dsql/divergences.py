@@ -57,7 +57,8 @@ DIVERGENCES: tuple[Divergence, ...] = (
     Divergence(
         "child-updated-twice",
         "A transaction that changes a row twice gets OC000 if another one has meanwhile changed a unique column of the "
-        "row's parent to which the row does not refer.",
+        "row's parent to which the row does not refer. One that deletes the parent, changes its key or locks it FOR "
+        "UPDATE gets OC000 if another one has meanwhile changed the row twice.",
         "PostgreSQL checks a foreign key again for a row that the transaction has made itself, and locks the parent, "
         "though the reference is the same as before.",
         "Such a transaction commits on Aurora DSQL. Here, change the row in one statement, or run the transaction "

@@ -270,11 +270,16 @@ class ForeignKey:
         )
 
     def children_of(self, child: Table, parent: Table, parents: Iterable[Place]) -> str:
-        """Return the statement that finds a child, among the rows at places, of one of the parents at other places."""
+        """Return the statement that finds a child, among the rows at places, whose reference has another form.
+
+        It refers to one of the parents at other places by an equal key with another text, as 1.0 and 1.00.
+        """
         places = ", ".join(_tid(place) for place in parents)
+        pairs = zip(self.columns, self.targets, strict=True)
+        differs = " OR ".join(f"_c.{identifier(a)}::text <> _p.{identifier(b)}::text" for a, b in pairs)
         return (
             f"SELECT 1 FROM ONLY {child.name} _c JOIN ONLY {parent.name} _p ON {self.equal('_c', '_p')}"
-            f" WHERE _c.ctid = ANY ($1) AND _p.ctid = ANY (ARRAY[{places}]) LIMIT 1"
+            f" WHERE _c.ctid = ANY ($1) AND _p.ctid = ANY (ARRAY[{places}]) AND ({differs}) LIMIT 1"
         )
 
     def lock_parents(self, child: Table, parent: Table) -> str:

@@ -265,6 +265,40 @@ CONFLICTS = [
         for name, twice in (("once", False), ("twice", True))
     ),
     case(
+        "Q3: child updated while a key of its parent to which it does not refer moves",
+        [
+            "CREATE TABLE q3 (id int PRIMARY KEY, code text UNIQUE)",
+            "CREATE TABLE q3c (id int PRIMARY KEY, p text REFERENCES q3 (code) ON UPDATE CASCADE, v text)",
+            "INSERT INTO q3 VALUES (1, 'a')",
+            "INSERT INTO q3c VALUES (1, 'a', '0')",
+        ],
+        a("BEGIN"),
+        a("SELECT 1"),
+        b("UPDATE q3c SET v = '1' WHERE id = 1", "UPDATE 1"),
+        a("UPDATE q3 SET id = 2", "UPDATE 1"),
+        a("COMMIT", "COMMIT"),
+    ),
+    *(
+        case(
+            f"Q2: parent locked FOR UPDATE while its child is updated {name}",
+            [
+                "CREATE TABLE q2 (id int PRIMARY KEY)",
+                "CREATE TABLE q2c (id int PRIMARY KEY, p int REFERENCES q2 (id), v text)",
+                "INSERT INTO q2 VALUES (1)",
+                "INSERT INTO q2c VALUES (1, 1, '0')",
+            ],
+            a("BEGIN"),
+            a("SELECT 1"),
+            b("BEGIN"),
+            *([b("UPDATE q2c SET v = '1' WHERE id = 1", "UPDATE 1")] if twice else []),
+            b("UPDATE q2c SET v = '2' WHERE id = 1", "UPDATE 1"),
+            b("COMMIT", "COMMIT"),
+            a("SELECT id FROM q2 FOR UPDATE", [("1",)], Lock("q2", "", Strength.WHOLE)),
+            a("COMMIT", "COMMIT"),
+        )
+        for name, twice in (("once", False), ("twice", True))
+    ),
+    case(
         "P1: FOR KEY SHARE beside updates without keys",
         _T,
         *_STALE,

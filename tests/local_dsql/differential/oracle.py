@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING
 from local_dsql.wire.sql import identifier
 from tests.local_dsql.differential.conflict_rule import Strength, Taken, meets
 from tests.local_dsql.differential.tables import Rows, Table, observe, read_tables
-from tests.local_dsql.differential.taking import Fact, Open, entries, take_references, take_written
+from tests.local_dsql.differential.taking import (
+    Fact,
+    Open,
+    entries,
+    take_kept_references,
+    take_references,
+    take_written,
+)
 from tests.local_dsql.differential.wire_session import HIDDEN_COLUMN, Answer, Protocol, Request
 
 if TYPE_CHECKING:
@@ -131,6 +138,7 @@ class PrivateCopy:
         counted = replace(self.open, taken=whole)
         take_written(counted, self.open.seen, sure=True)
         take_references(counted, self.open.base, self.open.seen, sure=True)
+        take_kept_references(counted, self.open.seen)
         return whole
 
     def forget_settings(self) -> None:

@@ -73,6 +73,23 @@ def take_references(transaction: Open, before: Rows, now: Rows, *, sure: bool) -
                 transaction.taken.take(parent, Strength.KEY_SHARE, sure=sure)
 
 
+def take_kept_references(transaction: Open, now: Rows) -> None:
+    """Take the parents of rows that the transaction has changed, though not their references, as possible.
+
+    The local DSQL locks them if a row is changed twice, or restored after a suspension (divergence
+    `child-updated-twice`).
+    """
+    parents = _parents(transaction, now)
+    for row, seen in now.items():
+        if not seen.mine or row not in transaction.base:
+            continue
+        for index, reference in enumerate(transaction.tables[row[0]].references):
+            value = seen.references[index]
+            parent = parents.get((reference.parent, reference.targets, value)) if value is not None else None
+            if parent is not None and parent in transaction.base:
+                transaction.taken.take(parent, Strength.KEY_SHARE, sure=False)
+
+
 def _parents(transaction: Open, now: Rows) -> dict[tuple[str, tuple[str, ...], str], RowId]:
     return {
         (row[0], columns, value): row

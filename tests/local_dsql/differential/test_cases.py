@@ -28,6 +28,7 @@ CASES = [*RESTORED, *HIDDEN, *CONFLICTS, *ERRORS]
 
 DIVERGENT = {
     "Q1: child updated twice while its parent's other key moves": "child-updated-twice",
+    "Q2: parent locked FOR UPDATE while its child is updated twice": "child-updated-twice",
 }
 """Cases that the local database answers otherwise, and the entry of the registry."""
 
