@@ -62,12 +62,15 @@ class _Course:
         violated: PostgreSQL's answer that names the last one of them.
         needs_indexes: the statement runs with its indexes, after deleting the newer rows of the table.
         is_current: the transaction was put on a newer snapshot for a row that none of its snapshots has shown.
+        is_unclear: the duplicate that the snapshot shows may have got its key later. The log tells which rows have new
+            keys in indexes of columns, but not in partial ones and those of expressions.
     """
 
     off: list[UniqueIndex] = field(default_factory=list)
     violated: Response | None = None
     needs_indexes: bool = False
     is_current: bool = False
+    is_unclear: bool = False
 
 
 async def run_doomed(held: HeldSession, request: Request) -> Answer:
@@ -121,6 +124,8 @@ async def _run_once(held: HeldSession, request: Request, course: _Course) -> Ans
         if finding is Finding.VISIBLE and await _evict_updated(held, position):
             course.off = []
             return None
+        if course.is_unclear:
+            return refused(CONFLICT)
         assert course.violated is not None
         return real(strip_surplus(course.violated, request.surplus), finding)
     if is_serialization_failure(error):
@@ -200,6 +205,8 @@ async def _evict_duplicates(held: HeldSession, position: int, course: _Course) -
             break
         known, keyed = keyed, await _all_newer_keys(held, tables)
         if not held.transaction.reads_committed or keyed == known:
+            newer = await held.services.log.newer(held.transaction, than_first=True)
+            course.is_unclear = not duplicate.of_columns and any(map(newer.has_made, tables))
             return Finding.VISIBLE
         # At READ COMMITTED it may be a row that was committed after the last look at the log.
     if evicted:

@@ -32,6 +32,36 @@ CASES = (
         ),
     ),
     Case(
+        "L7: partial unique index, an older row that an update has brought into it",
+        (
+            "create table t(id int primary key, email text, active bool)",
+            "create unique index t_active on t(email) where active",
+            "insert into t values (1, 'x', false), (2, 'x', false)",
+        ),
+        (
+            a("begin"),
+            a("select * from t"),
+            b("update t set active = true where id = 1"),
+            a("update t set active = true where id = 2", CONFLICT),  # divergence `doomed-sees-newer-rows`
+            a("rollback"),
+        ),
+    ),
+    Case(
+        "L7: expression in a unique index, an older row that an update has given the key",
+        (
+            "create table t(id int primary key, email text)",
+            "create unique index t_lower on t(lower(email))",
+            "insert into t values (1, 'a'), (2, 'b')",
+        ),
+        (
+            a("begin"),
+            a("select * from t"),
+            b("update t set email = 'X' where id = 1"),
+            a("update t set email = 'x' where id = 2", CONFLICT),  # divergence `doomed-sees-newer-rows`
+            a("rollback"),
+        ),
+    ),
+    Case(
         "D1: a key that others have moved since is still taken by the snapshot",
         (
             "create table plain(id int primary key, n int)",
