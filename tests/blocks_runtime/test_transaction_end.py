@@ -16,12 +16,14 @@ import pytest
 
 from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, errors, sql
 from blocks_runtime.database.aio.primitives import FifoSemaphore
+from blocks_runtime.database.pool import Pool
 from blocks_runtime.database.primitives import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from blocks_runtime import AsyncTransaction, Sql, Transaction
+    from blocks_runtime.database.session import Session
     from tests.support.relay import Relay
 
 ALL = sql("SELECT id, n FROM items ORDER BY id")
@@ -446,6 +448,24 @@ def test_a_turn_that_an_interrupt_left_behind() -> None:
     assert not turn.seize()
     assert not turn.acquire(0.01)
     turn.release_seized()
+
+
+def test_an_interrupt_after_commit_leaves_the_connection_to_its_next_user(
+    db: DistributedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = db._connected().pool
+
+    def release(session: Session) -> None:
+        Pool.release(pool, session)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pool, "release", release)
+    with pytest.raises(KeyboardInterrupt):
+        db.transaction(lambda tx: tx.query_value(sql("SELECT 1")))
+    monkeypatch.undo()
+    (session,) = pool._idle
+    assert session.usable
+    assert pool.replaced == 0
 
 
 def test_a_forked_process_leaves_the_socket_of_its_parent(db: DistributedDatabase) -> None:

@@ -226,6 +226,9 @@ class AsyncTransaction(AsyncStatements):
 
     async def _roll_back(self, error: BaseException) -> None:
         """End the transaction after an error, called by the engine; a statement under way is cut off."""
+        if self._released:  # an interrupt after COMMIT: the connection may have another user by now
+            self._turn.release_seized()
+            return
         self._refusal = _OVER
         self._over = True
         try:
