@@ -19,7 +19,7 @@ from . import ledger, upgrade
 from .admin import is_unknown_host
 from .errors import MigrationFailedError
 from .grants import read_grants
-from .invocation import connection, explain, process_of, queue_for
+from .invocation import cluster_of, connection, explain, process_of, queue_for
 from .ledger import GrantRequest
 from .ledger_table import carry_out
 from .migrate import holding_lease
@@ -92,7 +92,8 @@ def _carry_out(request: Request, variables: Variables, deadline: Deadline, rule:
         connection(variables, deadline, request).open() as admin,
         holding_lease(admin, f"{holder} {process_of(request)}", queue_for(holder, request, _POLL)) as lease,
     ):
-        return carry_out(admin, lease, _database(request), rule)
+        cluster = cluster_of(_database(request), variables.endpoint)
+        return carry_out(admin, lease, _database(request), ledger.on_cluster(cluster, rule))
 
 
 def _ledger_request(request: Request, grants: tuple[Grant, ...] = ()) -> GrantRequest:

@@ -17,8 +17,8 @@ from . import grant_resource, manifest, upgrade
 from .admin import is_unknown_host
 from .errors import server_words
 from .grants import read_grants
-from .invocation import connection, explain, process_of, queue_for
-from .ledger import GrantRequest
+from .invocation import cluster_of, connection, explain, process_of, queue_for
+from .ledger import GrantRequest, on_cluster
 from .ledger_table import carry_out, read_or_empty
 from .migrate import Outcome, holding_lease, migrate
 
@@ -64,7 +64,7 @@ def _run(request: Request, deadline: Deadline) -> bytes:
             holder=holder,
             process=process_of(request),
             queue=queue_for(holder, request),
-            rule=rule,
+            rule=on_cluster(_cluster(request), rule),
         )
     return _succeeded(request.answered_as(outcome.id), outcome)
 
@@ -120,12 +120,17 @@ def _delete(request: Request, deadline: Deadline) -> str:
         if upgrade.adopted_id(asked) not in rows:
             return kept
         with holding_lease(admin, f"{holder} {process_of(request)}", queue_for(holder, request)) as lease:
-            carry_out(admin, lease, asked.database, lambda rows: upgrade.end_adopted(rows, asked))
+            rule = on_cluster(_cluster(request), lambda rows: upgrade.end_adopted(rows, asked))
+            carry_out(admin, lease, asked.database, rule)
     return kept
 
 
 def _database(request: Request) -> str:
     return str(request.properties["Database"])
+
+
+def _cluster(request: Request) -> str:
+    return cluster_of(_database(request), str(request.properties["Endpoint"]))
 
 
 def _connection(request: Request, deadline: Deadline) -> AdminConnection:

@@ -7,6 +7,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
+from blocks_runtime.contract import cluster_variable, variable_prefix
 from blocks_runtime.database.target import Target
 from blocks_runtime.errors import DatabaseError
 from blocks_runtime.shared import credentials
@@ -30,6 +31,17 @@ def connection(variables: Variables, deadline: Deadline, request: Request) -> Ad
     return AdminConnection(
         Target.of(variables), credentials.provider(os.environ), deadline, name_patience=patience
     )
+
+
+def cluster_of(database: str, endpoint: str) -> str:
+    """Return the identifiers of the clusters of a database, as its ledger has them; empty: unknown.
+
+    In the rollback of a move to another cluster, a request may name the former endpoint while this function still has
+    the variables of the other cluster.
+    """
+    if os.environ.get(f"{variable_prefix(database)}_ENDPOINT") != endpoint:
+        return ""
+    return os.environ.get(cluster_variable(database), "")
 
 
 def process_of(request: Request) -> str:

@@ -1,12 +1,20 @@
 """Rules of the ledger of grants: what a request changes, and the id with which it is answered. No database.
 
 A row is one generation of one grant. One Create or Update makes it, and its id is never used again. It counts while it
-is live, and ends once, by a Delete of its id. The database is to have what the live rows ask for. So a request that
-arrives twice, or late, changes nothing that another request has made.
+is live, and ends once. The database is to have what the live rows ask for. So a request that arrives twice, or late,
+changes nothing that another request has made.
 
-CloudFormation signs the URL for each response and so dates each request. Dates end what requests left behind that
-CloudFormation has cancelled; a URL without a date ends nothing. A request that looks cancelled fails, so no answer
-says that a grant is there which is not.
+A row ends by a Delete of its id. Rows for which no Delete comes end by a request that proves that nothing uses them:
+
+- CloudFormation signs the URL for each response and so dates each request. An Update from an id ends what earlier
+  requests made from that id: CloudFormation has cancelled them. It also ends the rows before that id, if the one that
+  it replaced has been deleted: the clean-up kept this id and has forgotten the others. A Delete alone does not prove
+  that, as a rollback may delete several new ids in any order and keep the first one. A URL without a date ends nothing.
+- A Delete of an id that another cluster made, and that a live row replaced, ends the rows before that row: their own
+  Delete went to the other cluster.
+- Any request ends the rows of another cluster (`on_cluster`): they came with a restored backup.
+
+A request that looks cancelled fails, so no answer says that a grant is there which is not.
 """
 
 from __future__ import annotations
@@ -43,7 +51,8 @@ class Row:
     `grants` is what it asks for, `stack` the stack of its resource, `owner` the resource, `made_from` the id before it
     (None: made by Create), `request` the request that made it, `seen` the latest date of a request about it, in
     seconds since the epoch (0: unknown). `revoked` tells, of a row that does not count, that nothing of it is left in
-    the database.
+    the database. `number` grows with each generation, and `cluster` has the identifiers of the database's clusters,
+    separated by commas; rows of an earlier release have neither (0, empty).
     """
 
     id: str
@@ -56,6 +65,8 @@ class Row:
     made_from: str | None = None
     seen: int = 0
     revoked: bool = False
+    number: int = 0
+    cluster: str = ""
 
     @property
     def is_live(self) -> bool:
@@ -127,28 +138,58 @@ def grant(ledger: Ledger, request: GrantRequest) -> Change:
         return Change(made.id, cancelled="the generation that this request made has ended")
     if is_late(ledger, request):
         return Change(request.new_id, cancelled="CloudFormation has sent a later request for this resource")
-    ended = tuple(replace(row, state=State.GONE) for row in _cancelled_before(ledger, request))
     there = None if id is None else ledger.get(id)
+    ended = tuple(_ended([*_cancelled_before(ledger, request), *_forgotten_before(ledger, request)]).values())
     if there is not None and there.is_live and there.grants == request.grants:
         return Change(there.id, (*ended, _noticed(there, request)))
-    row = request.row(request.new_id, State.GRANTING)
+    number = made.number if made is not None else 1 + max((row.number for row in ledger.values()), default=0)
+    row = replace(request.row(request.new_id, State.GRANTING), number=number)
     return Change(row.id, (*ended, row), finishes=row.id)
 
 
 def revoke(ledger: Ledger, request: GrantRequest) -> Change:
-    """Return the change of a Delete: the generation of its id ends, and with an unknown id what Create had made.
+    """Return the change of a Delete: the generation of its id ends, and with an unknown id what that stands for.
 
-    CloudFormation makes an id up for a resource whose creation it cancelled before the answer.
+    CloudFormation makes an id up for a resource whose creation it cancelled before the answer. An id that another
+    cluster made ends the rows here before the one that replaced it.
     """
     id = request.physical_id or request.new_id
     row = ledger.get(id)
     if row is None:
         rows = [replace(request.row(id, State.GONE), grants=(), made_from=None, revoked=True)]
-        if not _is_ours(id):
-            rows += [replace(each, state=State.GONE) for each in _created_before(ledger, request)]
+        others = _replaced_elsewhere(ledger, request) if _is_ours(id) else _created_before(ledger, request)
+        rows += _ended(others).values()
     else:
         rows = [replace(_noticed(row, request), state=State.GONE)]
     return Change(id, tuple(rows), revokes=any(_was_live(ledger, each) for each in rows))
+
+
+def on_cluster(cluster: str, rule: Rule) -> Rule:
+    """Return a rule for a database of which `cluster` has the identifiers, as `Row.cluster`; empty: unknown.
+
+    Rows of other clusters came with a backup. They belong to another history, and end: a function connects to this
+    cluster only after a deploy, which has requested its grant here first. Rows without a cluster are of an earlier
+    release and belong to this one.
+    """
+    if not cluster:
+        return rule
+    here = _identifiers(cluster)
+
+    def decide(ledger: Ledger) -> Change:
+        restored = _ended(
+            row for row in ledger.values() if row.cluster and not here & _identifiers(row.cluster)
+        )
+        change = rule({**ledger, **restored})
+        rows = restored | {row.id: row for row in ledger.values() if row.id not in restored and row.is_live}
+        rows |= {row.id: row for row in change.rows}
+        written = tuple(
+            row
+            for row in (_of_cluster(row, here, ledger) for row in rows.values())
+            if row != ledger.get(row.id) or row in change.rows
+        )
+        return replace(change, rows=written, is_done=change.is_done and not restored)
+
+    return decide
 
 
 def is_late(ledger: Ledger, request: GrantRequest) -> bool:
@@ -200,6 +241,22 @@ def _is_ours(id: str) -> bool:
     return re.fullmatch(r".+/[0-9a-f]{12}/[0-9a-f]{12}", id) is not None
 
 
+def _ended(rows: Iterable[Row]) -> dict[str, Row]:
+    return {row.id: replace(row, state=State.GONE) for row in rows if row.state is not State.GONE}
+
+
+def _identifiers(cluster: str) -> frozenset[str]:
+    return frozenset(filter(None, cluster.split(",")))
+
+
+def _of_cluster(row: Row, here: frozenset[str], ledger: Ledger) -> Row:
+    """Return the row with the identifiers of this database; a row of another cluster keeps its own."""
+    known = _identifiers(ledger[row.id].cluster) if row.id in ledger else frozenset()
+    if known and not known & here:
+        return row
+    return replace(row, cluster=",".join(sorted(known | here)))
+
+
 def _noticed(row: Row, request: GrantRequest) -> Row:
     return replace(row, seen=max(row.seen, request.signed_at))
 
@@ -222,6 +279,51 @@ def _cancelled_before(ledger: Ledger, request: GrantRequest) -> Iterable[Row]:
         and row.seen < request.signed_at
         and row.id != request.new_id
     )
+
+
+def _forgotten_before(ledger: Ledger, request: GrantRequest) -> Iterable[Row]:
+    """Return the rows before the id of an Update, if a clean-up has deleted the id that it replaced and kept this one.
+
+    The Delete of an earlier id would prove nothing: it may come from a clean-up before this id was made.
+    """
+    at = None if request.physical_id is None else ledger.get(request.physical_id)
+    replaced = None if at is None or at.made_from is None else ledger.get(at.made_from)
+    if at is None or not at.is_live or replaced is None or replaced.state is not State.GONE:
+        return ()
+    return _before(ledger, at) if 0 < replaced.seen < request.signed_at else ()
+
+
+def _replaced_elsewhere(ledger: Ledger, request: GrantRequest) -> Iterable[Row]:
+    """Return the rows before the first live one that replaced the id of a Delete, which this ledger does not have."""
+    made = [
+        row
+        for row in ledger.values()
+        if row.owner == request.owner and row.made_from == request.physical_id and row.is_live
+    ]
+    return _before(ledger, min(made, key=lambda row: row.number)) if made else ()
+
+
+def _before(ledger: Ledger, row: Row) -> Iterable[Row]:
+    """Return the generations of a resource before `row`: those that it replaced, and all with a lower number."""
+    replaced = {*_ancestors(ledger, row)}
+    return (
+        each
+        for each in ledger.values()
+        if each.owner == row.owner
+        and each.state is not State.GONE
+        and (each.id in replaced or (each.number < row.number and row.id not in _ancestors(ledger, each)))
+    )
+
+
+def _ancestors(ledger: Ledger, row: Row) -> list[str]:
+    """Return the ids before a row, the latest first; the ledger may not have the last one."""
+    found: list[str] = []
+    id = row.made_from
+    while id is not None and id not in found:
+        found.append(id)
+        before = ledger.get(id)
+        id = None if before is None else before.made_from
+    return found
 
 
 def _created_before(ledger: Ledger, request: GrantRequest) -> Iterable[Row]:

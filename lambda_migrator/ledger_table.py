@@ -37,10 +37,8 @@ KEPT_DAYS = 30
 Lambda keeps an event for six hours, and CloudFormation waits for an answer for an hour at most.
 """
 
-READ = sql(
-    "SELECT id, database_name, grants, state, revoked, stack, owner, made_from, request, seen FROM public._grants "
-    "ORDER BY id"
-)
+READ = sql("SELECT * FROM public._grants ORDER BY id")
+"""All columns: before its first request, a ledger of an earlier release has fewer."""
 PRUNE = sql(
     "DELETE FROM public._grants WHERE id IN (SELECT id FROM public._grants WHERE state = 'gone' AND revoked "
     "AND changed_at < now() - {days} * interval '1 day' ORDER BY id LIMIT 500)",
@@ -171,11 +169,12 @@ def store_statement(row: Row) -> Sql:
     return sql(
         """\
 INSERT INTO public._grants
-    (id, database_name, grants, state, revoked, stack, owner, made_from, request, seen, changed_at)
-VALUES ({id}, {database}, {grants}, {state}, {revoked}, {stack}, {owner}, {made_from}, {request}, {seen}, now())
+    (id, database_name, grants, state, revoked, stack, owner, made_from, request, seen, changed_at, number, cluster)
+VALUES ({id}, {database}, {grants}, {state}, {revoked}, {stack}, {owner}, {made_from}, {request}, {seen}, now(),
+    {number}, {cluster})
 ON CONFLICT (id) DO UPDATE SET
     grants = excluded.grants, state = excluded.state, revoked = excluded.revoked, request = excluded.request, seen =
-    excluded.seen, changed_at = excluded.changed_at""",
+    excluded.seen, changed_at = excluded.changed_at, cluster = excluded.cluster""",
         id=row.id,
         database=row.database,
         grants=json.dumps(write_grants(row.grants), ensure_ascii=False, separators=(",", ":")),
@@ -186,6 +185,8 @@ ON CONFLICT (id) DO UPDATE SET
         made_from=row.made_from,
         request=row.request,
         seen=row.seen,
+        number=row.number,
+        cluster=row.cluster,
     )
 
 
@@ -206,4 +207,6 @@ def _row(row: Mapping[str, object]) -> Row:
         made_from=None if row["made_from"] is None else str(row["made_from"]),
         seen=int(str(row["seen"])),
         revoked=bool(row["revoked"]),
+        number=int(str(row.get("number") or 0)),
+        cluster=str(row.get("cluster") or ""),
     )

@@ -144,14 +144,14 @@ def _outcome(entries: Sequence[Entry], holder: str, done: Plan) -> Outcome:
 
 
 def _ensure_tables(admin: AdminConnection) -> None:
-    """Create the tables of journal, lease and ledger if they are missing, each in a transaction of its own."""
+    """Create what is missing of the tables of journal, lease and ledger, each in a transaction of its own."""
     unanswered = 0
-    while missing := tables.missing(admin):
+    while steps := tables.steps(admin):
         try:
-            admin.ddl(tables.CREATE[missing[0]])
+            admin.ddl(steps[0])
         except OutcomeUnknown:
             unanswered += 1
             admin.back_off(unanswered)
         except DatabaseError:
-            if missing == tables.missing(admin):  # otherwise another migrator has created it
+            if steps == tables.steps(admin):  # otherwise another migrator has created it
                 raise

@@ -55,9 +55,21 @@ CREATE TABLE IF NOT EXISTS public._grants (
     made_from TEXT,
     request TEXT NOT NULL,
     seen BIGINT NOT NULL,
-    changed_at TIMESTAMPTZ NOT NULL
+    changed_at TIMESTAMPTZ NOT NULL,
+    number BIGINT,
+    cluster TEXT
 )"""),
 }
+
+ADDED = {
+    "number": sql("ALTER TABLE public._grants ADD COLUMN IF NOT EXISTS number BIGINT"),
+    "cluster": sql("ALTER TABLE public._grants ADD COLUMN IF NOT EXISTS cluster TEXT"),
+}
+"""Columns of the ledger that an earlier release did not create; it neither reads nor writes them."""
+
+COLUMNS = sql("""\
+SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'public' AND c.relname = '_grants' AND a.attname IN ('number', 'cluster')""")
 
 EXISTING = sql("""\
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -68,3 +80,13 @@ def missing(reader: Reader) -> list[str]:
     """Return the names of the tables that do not exist yet."""
     existing = {row["relname"] for row in reader.read(EXISTING)}
     return [name for name in CREATE if name not in existing]
+
+
+def steps(reader: Reader) -> list[Sql]:
+    """Return the statements that create the missing tables, and the missing columns of an existing ledger."""
+    absent = missing(reader)
+    created = [CREATE[name] for name in absent]
+    if LEDGER in absent:
+        return created
+    existing = {row["attname"] for row in reader.read(COLUMNS)}
+    return [*created, *(statement for name, statement in ADDED.items() if name not in existing)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
@@ -365,3 +366,18 @@ def stop_server(path: Path | str) -> bool:
     """Stop the server of the folder, also while others use it; return whether one was running."""
     folder = Folder.at(path)
     return wait_for_end(folder, "stop")
+
+
+def renew_identifier(path: Path | str) -> None:
+    """Give the cluster in a copied folder another identifier, as a restored backup has on AWS; its data is kept.
+
+    A running server of the folder is stopped.
+    """
+    stop_server(path)
+    Folder.at(path).record_file.unlink(missing_ok=True)
+
+
+def identifier_in(path: Path | str) -> str | None:
+    """Return the identifier of the cluster in a folder; None if it was never served."""
+    file = Folder.at(path).record_file
+    return str(json.loads(file.read_text("utf-8"))["identifier"]) if file.exists() else None

@@ -127,6 +127,7 @@ _VARIABLES = {
         ("BLOCKS_<NAME>_REGION", "Region that tokens and requests are signed for", "runtime"),
         ("BLOCKS_<NAME>_ROLE", "database role of the login", "runtime"),
         ("BLOCKS_<NAME>_CA", "PEM file of the certificate authority; local clusters only", "runtime"),
+        ("BLOCKS_<NAME>_CLUSTER", "identifiers of the clusters of the database, for its ledger", "migrator"),
         ("BLOCKS_<NAME>_TABLE", "name of the DynamoDB table of an `AtomicTable`", "runtime"),
         (
             "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN",

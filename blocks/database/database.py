@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import RemovalPolicy, Stack, Tags
+from aws_cdk import Fn, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_dsql as dsql
 from aws_cdk import aws_iam as iam
 
@@ -268,6 +268,8 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
             runtime=self.migrator.function.runtime,
             architecture=self.migrator.function.architecture,
         )
+        peer_identifier = Fn.select(1, Fn.split("/", peer_arn(self.peer)))
+        self.migrator.add_peer(self.node.id, [self.cluster_identifier, peer_identifier])
         self.migrator.migrated.add_resource_dependency(self.peering.peered)
 
     @property

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from aws_cdk import RemovalPolicy, Stack, Token
+from aws_cdk import RemovalPolicy, Stack, Stage, Token
+from constructs import Construct
 
 from blocks.database.compiled import compile_migrations
 from blocks.database.custom_roles import CustomRoles
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from aws_cdk import CfnResource
-    from constructs import Construct
+    from constructs import IConstruct
 
 
 # API reference, GetCluster, the pattern of `identifier`.
@@ -127,6 +128,7 @@ class ImportedDatabase(IDistributedDatabase):
     def _migrator(
         self, migrations: str | os.PathLike[str], dialect: str | None, options: MigratorOptions
     ) -> Migrator:
+        _MigratedCluster.record(self)
         compiled = compile_migrations(self, migrations, dialect)
         elsewhere = GrantsElsewhere(self)
         migrator = Migrator(
@@ -157,6 +159,34 @@ class ImportedDatabase(IDistributedDatabase):
             elsewhere=elsewhere,
         )
         return migrator
+
+
+class _MigratedCluster(Construct):
+    """Record below a stage: the database of this app that migrates an imported cluster."""
+
+    def __init__(self, scope: IConstruct, id: str, database: ImportedDatabase) -> None:
+        super().__init__(cast("Construct", scope), id)
+        self.database = database
+
+    @classmethod
+    def record(cls, database: ImportedDatabase) -> None:
+        """Record that `database` migrates its cluster; a token is another cluster for all that is known.
+
+        Raises:
+            ConstructError: another database of the app does so.
+        """
+        identifier = database.cluster_identifier
+        if Token.is_unresolved(identifier):
+            return
+        scope, id = Stage.of(database) or database.node.root, f"BlocksCluster-{identifier}"
+        known = cast("_MigratedCluster | None", scope.node.try_find_child(id))
+        if known is not None:
+            raise ConstructError(
+                f"{known.database.node.path} and {database.node.path} migrate the same cluster {identifier}",
+                "a cluster has one journal, so each would find migrations that it does not know",
+                "import the cluster with migrations once, and grant on that database",
+            )
+        cls(scope, id, database)
 
 
 def _check_identifier(database: Construct, identifier: str) -> None:

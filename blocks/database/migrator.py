@@ -30,7 +30,7 @@ from blocks.shared.custom_resource import LONGEST_TIMEOUT, make_custom_resource,
 from blocks.shared.errors import ConstructError
 from blocks.shared.layers import code_of, default_runtime, runtime_layer, target_of
 from blocks.shared.role_policies import role_for_policies
-from blocks_runtime.contract import ADMIN_ROLE
+from blocks_runtime.contract import ADMIN_ROLE, cluster_variable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,7 +184,10 @@ class Migrator(Construct):
             layers=[runtime_layer(self, runtime, architecture)],
             role=self.role,
             # The admin connects with these. What CloudFormation sends names no endpoint to connect to.
-            environment=database.variables(ADMIN_ROLE).environment(database.node.id),
+            environment={
+                **database.variables(ADMIN_ROLE).environment(database.node.id),
+                cluster_variable(database.node.id): database.cluster_identifier,
+            },
             log_group=self.log_group,
             tracing=tracing,
             reserved_concurrent_executions=_at_least_one(reserved_concurrency),
@@ -227,6 +230,10 @@ class Migrator(Construct):
         database.reachability.require(self.function, is_migrator=True)
         if vpc is not None:
             Aspects.of(self.resource).add(WaitForConnectivity(self.resource, vpc))
+
+    def add_peer(self, name: str, identifiers: Sequence[str]) -> None:
+        """Tell the function that the database `name` has these clusters, one in each Region."""
+        self.function.add_environment(cluster_variable(name), ",".join(identifiers))
 
     @property
     def migrated(self) -> CfnResource:

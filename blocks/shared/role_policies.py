@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import jsii
-from aws_cdk import Aspects, CfnResource, Fn, IAspect, Names, Stack, Token
+from aws_cdk import Aspects, CfnOutput, CfnResource, Fn, IAspect, Names, Stack
 from aws_cdk import aws_iam as iam
 
+from blocks.shared.grantees import outermost
 from blocks.shared.permissions import attach_policy, is_attached, warn_of_missing_permissions
 from blocks.shared.removal import always_delete
 
@@ -85,7 +86,7 @@ class OwnPolicy:
         policy = iam.CfnRolePolicy(
             self._scope,
             "Policy",
-            role_name=role.role_name if theirs is here else _name_in_arn(role),
+            role_name=role.role_name if theirs is here else _name_elsewhere(self._scope, role),
             policy_name=_policy_name(self._scope, role),
             policy_document=self._document,
         )
@@ -114,7 +115,7 @@ def role_for_policies(scope: Construct, role: iam.IRole) -> iam.IRole:
     existing = scope.node.try_find_child(id)
     if existing is not None:
         return cast("iam.IRole", existing)
-    return iam.Role.from_role_name(scope, id, _name_in_arn(role))
+    return iam.Role.from_role_name(scope, id, _name_elsewhere(scope, role))
 
 
 def _changeable_role(scope: Construct, principal: iam.IRole | iam.IUser) -> iam.IRole | None:
@@ -149,17 +150,22 @@ def _policy_name(scope: Construct, role: iam.IRole) -> str:
     return f"{name}-{Fn.select(2, Fn.split('/', stack.stack_id))}"
 
 
-def _name_in_arn(role: iam.IRole) -> str:
-    """Return the name of a role of another stack by its ARN, which is exported for the functions of this stack anyway.
+def _name_elsewhere(scope: Construct, role: iam.IRole) -> str:
+    """Return the name of a role of another stack, as the stack of `scope` can refer to it.
 
-    An export of the name alone could not be deleted together with the policy.
+    It is read from an output. An export of the name could not be deleted together with the policy. The ARN is exported
+    for the functions anyway, but where it has the name depends on the path, which an aspect or an override may change.
     """
     if not isinstance(role, iam.Role):
         return role.role_name
-    path = cast("iam.CfnRole", role.node.default_child).path or "/"
-    if Token.is_unresolved(path):
+    theirs, ours = outermost(Stack.of(role)), outermost(Stack.of(scope))
+    if theirs is ours:
         return role.role_name
-    return Fn.select(path.count("/"), Fn.split("/", role.role_arn))
+    ours.add_stack_dependency(theirs)
+    id = f"RoleName-{role.node.addr}"
+    existing = theirs.node.try_find_child(id)
+    output = CfnOutput(theirs, id, value=role.role_name) if existing is None else cast("CfnOutput", existing)
+    return Fn.get_stack_output(theirs.stack_name, output.logical_id, theirs.region)
 
 
 @jsii.implements(IAspect)

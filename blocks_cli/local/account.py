@@ -20,7 +20,7 @@ from blocks_cli.local.cluster_state import encode_cluster, sync_endpoint
 from blocks_cli.local.clusters import Clusters
 from blocks_cli.local.functions import authorities, configuration, missing_layers
 from blocks_cli.local.placeholders import is_placeholder
-from blocks_cli.local.policies import permissions_of, roles_of
+from blocks_cli.local.policies import local_arn, permissions_of, roles_of
 from blocks_cli.local.responses import ResponseServer
 from blocks_cli.local.state import StateFolder
 from blocks_cli.local.tables import Tables
@@ -225,7 +225,7 @@ class LocalAccount:
     def may(self, access_key_id: str, action: str, arn: str) -> bool:
         """Return whether the owner of an access key may call this action on this resource."""
         role = self._role(self._owners.get(access_key_id, ""))
-        return role is not None and allowed(self._permissions(role), action, arn)
+        return role is not None and allowed(self._permissions(role), action, local_arn(arn))
 
     def _may_invoke(self, access_key_id: str, function_arn: str) -> bool:
         return self.may(access_key_id, INVOKE, function_arn)
@@ -233,7 +233,7 @@ class LocalAccount:
     def _may_configure(self, access_key_id: str, action: str, arn: str, witness: str | None) -> bool:
         role = self._role(self._owners.get(access_key_id, ""))
         context = {"dsql:WitnessRegion": witness} if witness else {}
-        return role is not None and allowed(self._permissions(role, context), action, arn)
+        return role is not None and allowed(self._permissions(role, context), action, local_arn(arn))
 
     def _cluster_changed(self, cluster: Cluster) -> None:
         """Save the state of a cluster, and open its endpoint while it is usable."""
@@ -242,4 +242,4 @@ class LocalAccount:
                 if resource.attributes.get("ResourceArn") == cluster.arn:
                     local = {**resource.local, **encode_cluster(cluster)}
                     self.save(state.with_resource(dataclasses.replace(resource, local=local)))
-        sync_endpoint(cluster, self.clusters.by_arn().get(cluster.arn))
+        sync_endpoint(cluster, self.clusters.by_arn().get(local_arn(cluster.arn)))

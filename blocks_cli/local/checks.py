@@ -5,16 +5,17 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from blocks_cli.assembly.resource_types import CLUSTER, IDENTITIES, ROLE
+from blocks_cli.assembly.resource_types import CLUSTER, IDENTITIES, POLICY, ROLE, ROLE_POLICY
 from blocks_cli.errors import CommandError
+from blocks_cli.json_value import Json, mapping, sequence, text
 from blocks_settings.regions import is_known, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from blocks_cli.assembly.cloud import Stack
     from blocks_cli.assembly.template import Resource
-    from blocks_cli.local.state import StackState
+    from blocks_cli.local.state import DeployedResource, StackState
 
 _MULTI_REGION = "MultiRegionProperties"
 
@@ -46,6 +47,49 @@ def check_clusters(states: Mapping[str, StackState], stacks: Sequence[Stack]) ->
                     "(ValidationException)",
                     "create a second database with multi_region= under another id, and copy the data",
                 )
+
+
+def check_roles(
+    resource: Resource,
+    properties: Mapping[str, Json],
+    parameters: Collection[str],
+    deployed: Sequence[DeployedResource],
+) -> None:
+    """Refuse a policy of a role that does not exist, as IAM does; `properties` are the evaluated ones.
+
+    A name that is written in the template, or comes from one of its `parameters`, may be that of a role of another app.
+    """
+    roles = {each.physical_id for each in deployed if each.type == ROLE}
+    for written, name in _role_names(resource, properties):
+        if (
+            name not in roles
+            and not isinstance(written, str)
+            and not _references(written).intersection(parameters)
+        ):
+            raise CommandError(
+                f"{resource.path}: there is no role {name}",
+                f"The role with name {name} cannot be found. (IAM: NoSuchEntity)",
+                "correct the expression of the role's name in the template",
+            )
+
+
+def _role_names(resource: Resource, properties: Mapping[str, Json]) -> Iterator[tuple[Json, str]]:
+    """Yield the role names of a policy, each as it is in the template and evaluated."""
+    if resource.type == ROLE_POLICY:
+        yield resource.properties.get("RoleName"), text(properties.get("RoleName"))
+    written = resource.properties.get("Roles")
+    if resource.type == POLICY and isinstance(written, list):
+        yield from zip(written, map(text, sequence(properties.get("Roles"))), strict=False)
+
+
+def _references(value: Json) -> set[str]:
+    """Return the names that an expression refers to by `Ref`."""
+    if isinstance(value, list):
+        return {name for each in value for name in _references(each)}
+    if not isinstance(value, dict):
+        return set()
+    own = {text(value["Ref"])} if "Ref" in value else set()
+    return own | {name for each in mapping(value).values() for name in _references(each)}
 
 
 def check_regions(states: Mapping[str, StackState], regions: Mapping[str, str]) -> None:

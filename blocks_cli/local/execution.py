@@ -11,6 +11,7 @@ from blocks_cli.assembly.intrinsics import Scope
 from blocks_cli.assembly.resource_types import PARAMETER, is_custom
 from blocks_cli.errors import CommandError
 from blocks_cli.json_value import text
+from blocks_cli.local.checks import check_roles
 from blocks_cli.local.cleanup import clean_up
 from blocks_cli.local.exports import with_outputs
 from blocks_cli.local.http_endpoints import urls_of_apis
@@ -121,6 +122,7 @@ class StackDeployment:
         """Create or update one resource, unless its evaluated properties are unchanged."""
         dynamic = resource.type not in HANDLERS and not is_custom(resource.type)
         properties = resolved_properties(resource, self.scope(), dynamic=dynamic)
+        check_roles(resource, properties, self._stack.template.parameters, self._account.existing())
         previous = self._state.resources.get(resource.logical_id)
         change = _actual(change, previous, properties)
         started = time.monotonic()

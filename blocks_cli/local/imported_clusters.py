@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blocks_cli.assembly.resource_types import CLUSTER
 from blocks_cli.errors import CommandError
+from blocks_cli.local.resources.cluster import FOLDER
+from local_dsql.cluster import identifier_in, renew_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +36,9 @@ def record_imports(account: LocalAccount, folders: Mapping[str, str], region: st
     """
     known = {each.identifier: each for each in _read(account)}
     for identifier, folder in folders.items():
-        known[identifier] = ImportedCluster(identifier, str(_cluster_folder(Path(folder))), region)
+        found = _cluster_folder(Path(folder))
+        _tell_copies_apart(account, found)
+        known[identifier] = ImportedCluster(identifier, str(found), region)
     if known:
         _start(account, [*known.values()])
 
@@ -86,6 +91,19 @@ def _cluster_folder(path: Path) -> Path:
             "deploy that project locally, and pass its folder, or .blocks/local/NAME in it",
         )
     return candidates[0].resolve()
+
+
+def _tell_copies_apart(account: LocalAccount, folder: Path) -> None:
+    """Give a copy of another cluster of this project an identifier of its own, as a restored backup has on AWS."""
+    own = {
+        account.workspace.clusters / each.local[FOLDER]: each.physical_id
+        for each in account.existing()
+        if each.type == CLUSTER
+    }
+    imported = {Path(each.folder): identifier_in(each.folder) for each in _read(account)}
+    others = {identifier for path, identifier in (own | imported).items() if path.resolve() != folder}
+    if identifier_in(folder) in others - {None}:
+        renew_identifier(folder)
 
 
 def _file(account: LocalAccount) -> Path:

@@ -33,7 +33,10 @@ class Rollback(enum.Enum):
     DELETE = "delete"
     """Undo them. The new physical id of a replaced custom resource gets Delete."""
     UPDATE = "update"
-    """Undo them. A replaced custom resource gets Update with its old properties, then the unused ids Delete."""
+    """Undo them. A replaced custom resource gets Update with its old properties, then all unused ids get Delete.
+
+    The id from before the deploy is unused, too, if the Update answers another one.
+    """
 
 
 def roll_back(
@@ -102,10 +105,10 @@ class _Undo:
     def _undo_made(self, old: DeployedResource, now: DeployedResource) -> None:
         """Undo a change that was completed."""
         replaced = now.physical_id != old.physical_id
-        self._drop(old)
         if _is_updated(old, now) and not (replaced and self._mode is Rollback.DELETE):
             self._update(old, now)
         else:
+            self._drop(old)
             self._resources.record(old, now)
         self._resources.start(old.logical_id)
 
@@ -117,7 +120,7 @@ class _Undo:
         self._resources.account.save(self._resources.state.with_leftover(resource))
 
     def _drop(self, old: DeployedResource) -> None:
-        """Take the resource from before the deploy from the leftovers: it is current again, or unused and forgotten."""
+        """Take the resource from before the deploy from the leftovers: it is current again."""
         self._resources.account.save(self._resources.state.without_leftover(old))
 
 

@@ -1,4 +1,7 @@
-"""Find statements that change the tables of the migrator; queries on them are allowed."""
+"""Find statements that change the tables of the migrator, and views on them; other queries on them are allowed.
+
+A view counts as a table for grants, and reads with the rights of its owner: it would show the table to every grantee.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ _MARKS = (*MIGRATOR_TABLES, "u&")
 
 
 def changed(statement: Statement) -> str | None:
-    """Return the table of the migrator that a statement changes, or None."""
+    """Return the table of the migrator that a statement changes or puts into a view, or None."""
     text = statement.text.lower()
     marks = (*_MARKS, DEFAULT_SCHEMA) if statement.node in _OF_SCHEMAS else _MARKS
     if statement.is_unreadable or not any(mark in text for mark in marks):
@@ -59,7 +62,7 @@ def changed(statement: Statement) -> str | None:
     trees = [{name: root}]
     if name == "CreateFunctionStmt":
         trees += _of_body(statement, root)
-    found = (each for tree in trees for each in _changed(tree))
+    found = (each for tree in trees for each in (*_changed(tree), *_viewed(tree)))
     return next(
         (name for schema, name in found if schema == DEFAULT_SCHEMA and name in MIGRATOR_TABLES), None
     )
@@ -97,6 +100,15 @@ def _changed(tree: Node) -> Iterator[tuple[str, str]]:
             yield _named(node["object"]["List"]["items"])
         elif kind == "CommentStmt" and node["objtype"] == "OBJECT_COLUMN":
             yield _named(node["object"]["List"]["items"][:-1])
+
+
+def _viewed(tree: Node) -> Iterator[tuple[str, str]]:
+    """Yield schema and name of the relations that a view reads, without those that its WITH clauses name."""
+    for _, view in walk(tree, frozenset({"ViewStmt"})):
+        named = {node["ctename"] for _, node in walk(view["query"], frozenset({"CommonTableExpr"}))}
+        for _, node in walk(view["query"], frozenset({"RangeVar"})):
+            if "schemaname" in node or node["relname"] not in named:
+                yield _relation(node)
 
 
 def _relation(node: Node) -> tuple[str, str]:

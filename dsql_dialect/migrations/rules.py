@@ -315,9 +315,10 @@ ENDLESS_BATCH = _rule(
 )
 MIGRATOR_TABLE = _rule(
     "migrator-table",
-    "Change of a table of the migrator",
+    "Change of a table of the migrator, or view on it",
     "Delete the statement; give a table of the app another name, and correct the journal with `blocks repair`.",
-    "`{name}` is a table of the migrator: after a change it would repeat or refuse migrations",
+    "`{name}` is a table of the migrator: after a change it would repeat or refuse migrations, and a view would show "
+    "it to every grantee",
     refused="DELETE FROM _migrations",
     accepted="INSERT INTO a SELECT version FROM _migrations",
 )

@@ -36,6 +36,7 @@ __all__ = [
     "Access",
     "TableVariables",
     "Variables",
+    "cluster_variable",
     "custom_role",
     "custom_role_prefix",
     "database_role",
@@ -82,6 +83,11 @@ def variable_prefix(name: str) -> str:
             "choose an id such as 'main'"
         )
     return f"BLOCKS_{capitals}"
+
+
+def cluster_variable(name: str) -> str:
+    """Return the variable of the migrator with the identifiers of the clusters of a database, separated by commas."""
+    return f"{variable_prefix(name)}_CLUSTER"
 
 
 def database_role(name: str, access: Access) -> str:

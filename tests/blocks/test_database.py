@@ -99,6 +99,7 @@ def test_the_migrator_connects_by_its_own_variables(stack: cdk.Stack) -> None:
     db = DistributedDatabase(stack, "my-db")
     properties = Template.of(stack).named(db.migrator.function)["Properties"]
     assert properties["Environment"]["Variables"] == {
+        "BLOCKS_MY_DB_CLUSTER": {"Fn::GetAtt": [logical_id(db.cluster), "Identifier"]},
         "BLOCKS_MY_DB_ENDPOINT": {"Fn::GetAtt": [logical_id(db.cluster), "Endpoint"]},
         "BLOCKS_MY_DB_REGION": {"Ref": "AWS::Region"},
         "BLOCKS_MY_DB_ROLE": "admin",

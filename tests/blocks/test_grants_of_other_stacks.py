@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import aws_cdk as cdk
+import jsii
 import pytest
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_ec2 as ec2
@@ -20,6 +21,8 @@ from tests.support.template_reader import Json, Template, function, logical_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from constructs import IConstruct
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LAMBDA = iam.ServicePrincipal("lambda.amazonaws.com")
@@ -132,8 +135,57 @@ def test_a_role_of_the_databases_stack_is_granted_in_the_functions_stack(
         each.order()
     names = [holder for holder, actions, _ in template.statements() if actions == ("dsql:DbConnect",)]
     assert names
-    # The name follows from the ARN, which the function imports with or without the grant.
+    # The function imports the ARN with or without the grant; an export of the name could not be deleted with it.
     assert {value for value in imported(template) if "Role" in value} == {grant["RoleArn"]["Fn::ImportValue"]}
+
+
+@jsii.implements(cdk.IAspect)
+class MovesRoles:
+    def visit(self, node: IConstruct) -> None:
+        if isinstance(node, iam.CfnRole):
+            node.path = "/team/x/"
+
+
+def by_aspect(app: cdk.App, made: iam.Role) -> None:
+    cdk.Aspects.of(app).add(MovesRoles())
+
+
+def by_override(app: cdk.App, made: iam.Role) -> None:
+    cast("iam.CfnRole", made.node.default_child).add_property_override("Path", "/team/x/")
+
+
+def by_nothing(app: cdk.App, made: iam.Role) -> None:
+    pass
+
+
+@pytest.mark.parametrize("of", ["a grantee", "the migrator"])
+@pytest.mark.parametrize("move", [by_nothing, by_aspect, by_override])
+def test_a_policy_names_the_role_of_another_stack_wherever_its_path_is_from(
+    app: cdk.App, of: str, move: Callable[[cdk.App, iam.Role], None]
+) -> None:
+    roles, home = cdk.Stack(app, "Roles"), cdk.Stack(app, "Home")
+    made = iam.Role(roles, "Role", assumed_by=LAMBDA)
+    if of == "a grantee":
+        DistributedDatabase(home, "main").grant_connect(function(home, role=made))
+    else:
+        DistributedDatabase(home, "main", migrator_role=made)
+    move(app, made)
+    outputs, template = Template.of(roles).document["Outputs"], Template.of(home).resources
+    named = [
+        name
+        for each in template.values()
+        if each["Type"] in {"AWS::IAM::RolePolicy", "AWS::IAM::Policy"}
+        for name in each["Properties"].get("Roles", [each["Properties"].get("RoleName")])
+        if "Ref" not in name
+    ]
+    assert named
+    for name in named:
+        read = name["Fn::GetStackOutput"]
+        assert (read["StackName"], outputs[read["OutputName"]]["Value"]) == (
+            "Roles",
+            {"Ref": logical_id(made)},
+        )
+        assert "Export" not in outputs[read["OutputName"]]
 
 
 def test_the_statement_stays_in_a_role_of_the_databases_stack(
@@ -302,7 +354,7 @@ def test_admin_is_granted_to_a_role_of_a_stack_that_the_database_needs(app: cdk.
         if each["Type"] == "AWS::IAM::Policy" and "dsql:GetCluster" in str(each)
     ]
     assert "dsql:DbConnectAdmin" in str(policy)
-    assert str(policy["Roles"]).count("Fn::ImportValue") == 1
+    assert str(policy["Roles"]).count("Fn::GetStackOutput") == 1
     assert network.dependencies == []
 
 

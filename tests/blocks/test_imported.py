@@ -166,3 +166,28 @@ def test_a_grant_sets_iam_and_variables_and_warns_about_the_mapping(stack: cdk.S
         "/Bank/main",
         Match.string_like_regexp("run AWS IAM GRANT blocks_main_read_write TO .*roleMappingByHand"),
     )
+
+
+def migrated(scope: cdk.Stack, id: str) -> None:
+    DistributedDatabase.from_cluster_attributes(
+        scope, id, cluster_identifier=IDENTIFIER, migrations=MIGRATIONS
+    )
+
+
+@pytest.mark.parametrize("where", ["one stack", "two stacks", "nested stacks"])
+def test_two_databases_do_not_migrate_one_cluster(app: cdk.App, stack: cdk.Stack, where: str) -> None:
+    second = stack
+    if where == "two stacks":
+        second = cdk.Stack(app, "Second")
+    if where == "nested stacks":
+        second = cdk.NestedStack(stack, "Second")
+    migrated(stack, "main")
+    DistributedDatabase.from_cluster_identifier(second, "reader", IDENTIFIER)
+    with pytest.raises(ConstructError, match=r"/main and .*/other migrate the same cluster"):
+        migrated(second, "other")
+
+
+def test_stages_may_migrate_a_cluster_each(app: cdk.App) -> None:
+    """Two stages are two accounts, or one of them is deployed at a time."""
+    for name in ("Beta", "Production"):
+        migrated(cdk.Stack(cdk.Stage(app, name), "Data"), "main")

@@ -1,4 +1,4 @@
-"""No migration changes the tables of the migrator, however it names them; it may read them."""
+"""No migration changes the tables of the migrator or makes a view of them, however it names them; it may read them."""
 
 from __future__ import annotations
 
@@ -55,6 +55,12 @@ CHANGING = (
     "REVOKE ALL ON TABLE a, _migrations FROM app",
     "COMMENT ON TABLE _migrations IS 'x'",
     "COMMENT ON COLUMN public._migrations.name IS 'x'",
+    "CREATE VIEW v AS SELECT * FROM _grants",
+    "CREATE OR REPLACE VIEW v AS SELECT max(version) AS version FROM public._migrations",
+    "CREATE VIEW app.v AS SELECT a.id FROM a WHERE EXISTS (SELECT FROM _migrations_lock AS l WHERE l.id = a.id)",
+    "CREATE VIEW v AS WITH g AS (SELECT id FROM _grants) SELECT id FROM g",
+    "CREATE VIEW v AS WITH _grants AS (SELECT 1 AS id) SELECT id FROM public._grants",
+    "CREATE VIEW v AS SELECT id FROM a UNION ALL SELECT token FROM _migrations_lock",
     "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ DELETE FROM _migrations $$",
     "CREATE FUNCTION f() RETURNS void LANGUAGE sql BEGIN ATOMIC DELETE FROM _migrations; END",
 )
@@ -65,7 +71,8 @@ OTHERS = (
     "UPDATE a SET id = 1 WHERE EXISTS (SELECT FROM _migrations)",
     "DELETE FROM a USING _migrations m WHERE m.version = a.id",
     "WITH _migrations AS (SELECT 1 AS version) INSERT INTO a SELECT version FROM _migrations",
-    "CREATE VIEW newest AS SELECT max(version) AS version FROM _migrations",
+    "CREATE VIEW v AS WITH _grants AS (SELECT 1 AS id) SELECT id FROM _grants",
+    "CREATE VIEW v AS SELECT id FROM app._grants",
     "CREATE TABLE app._migrations (id int)",
     "DELETE FROM app._grants",
     'CREATE TABLE "_Migrations" (id int)',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +144,40 @@ def test_a_cluster_was_deleted_by_hand(root: Path) -> None:
         assert again.migrations_applied == ("001_orders",)
         result = again.invoke("Shop/Orders", {"add": True})
         assert result.payload == 1, result.error_message
+
+
+READS = """
+db = DistributedDatabase(self, "main", migrations="migrations/")
+db.grant_read(orders)
+"""
+
+
+@pytest.mark.slow
+def test_a_restored_backup_has_the_present_grants(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """At the time of the backup the function could write, and another one had a grant."""
+    both = FIRST + "db.grant_connect(cdk.aws_iam.User(self, 'Gone'))"
+    LocalDeployment.deploy(synthesize(root, both), root, region=REGION).close()
+    backup = tmp_path_factory.mktemp("backup") / "cluster"
+    shutil.copytree(root / ".blocks" / "local" / "main", backup, symlinks=True)
+    LocalDeployment.deploy(synthesize(root, READS), root, region=REGION).close()
+    code = recipe("Adopt a retained cluster").replace("grant_connect", "grant_read")
+    imported = {IDENTIFIER: str(backup)}
+    with LocalDeployment.deploy(synthesize(root, code), root, region=REGION, clusters=imported) as restored:
+        (mapped,) = rows(backup)
+        assert mapped.startswith("blocks_main_read_only arn:")
+        assert restored.invoke("Shop/Orders", {}).payload == 0
+    none = code.partition("db.grant_read")[0]
+    LocalDeployment.deploy(synthesize(root, none), root, region=REGION, clusters=imported).close()
+    assert rows(backup) == []
+
+
+def rows(folder: Path) -> list[str]:
+    """Return the mappings of the cluster in a folder."""
+    with LocalCluster(folder) as cluster, psycopg.connect(cluster.dsn()) as connection:
+        found = connection.execute(b"SELECT pg_role_name, arn FROM sys.iam_pg_role_mappings").fetchall()
+        return [" ".join(map(str, row)) for row in found]
 
 
 @pytest.mark.slow

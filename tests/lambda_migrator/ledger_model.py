@@ -135,9 +135,10 @@ class Resource:
 
 
 class History:
-    """One history. `dated` is whether response URLs have a date."""
+    """One history. `dated` is whether response URLs have a date, `gives_up` whether some Deletes never arrive."""
 
-    def __init__(self, seed: int, function: Function, *, dated: bool = True) -> None:
+    def __init__(self, seed: int, function: Function, *, dated: bool = True, gives_up: bool = True) -> None:
+        self._gives_up = gives_up
         self._random = random.Random(seed)
         self._function = function
         self._clock = 1_000_000_000 if dated else None
@@ -149,6 +150,8 @@ class History:
         self._waiting: list[Event] = []
         self._rolls_back_by_update = self._chance(0.5)
         self._after_failure = self._random.choice(("update", "delete", "both"))
+        self._forgets = self._chance(0.5)  # the id before a rollback by Update gets no Delete
+        self._forgotten: set[Owner] = set()
         self.trail: list[str] = []
         self.leftovers: set[str] = set()
         """Reasons for which the database may have more than the resources ask for."""
@@ -163,11 +166,25 @@ class History:
             if self._extra.get(stack):
                 mine = self._of(stack, self._resources)
                 self._deploy(stack, {owner[1]: each.grant for owner, each in mine.items()})
+        for owner in sorted(self._forgotten & self._resources.keys()):
+            self._change(owner)
         asked = facts_of(each.grant for each in self._resources.values())
         have = self._function.facts()
         if not asked <= have:
             raise LockedOut(self._told(f"missing at the end: {asked - have}"))
         return have - asked if not any(self._extra.values()) else set()
+
+    def _change(self, owner: Owner) -> None:
+        """Update a grant in a deploy that ends well, and delete its former id."""
+        old = self._resources[owner]
+        grant = next(each for each in iter(self._grant, None) if each != old.grant)
+        id, succeeded = self._send(self._event("Update", owner, grant, old.id))
+        assert succeeded
+        self._resources[owner] = Resource(id, grant)
+        if owner in self._serving:
+            self._serving[owner] = grant
+        self._send(self._event("Delete", owner, old.grant, old.id))
+        self._forgotten.discard(owner)
 
     def _chance(self, probability: float) -> bool:
         return self._random.random() < probability
@@ -229,7 +246,7 @@ class History:
         return "\n".join([what, *self.trail[-14:]])
 
     def _delete(self, owner: Owner, resource: Resource, *, given_up: bool = True) -> None:
-        if given_up and self._chance(0.05):
+        if given_up and self._gives_up and self._chance(0.05):
             self._waiting += [self._event("Delete", owner, resource.grant, resource.id) for _ in range(3)]
             self.leftovers.add("a Delete was given up")
             return
@@ -265,11 +282,14 @@ class History:
             for owner, each in self._resources.items()
             if failed or owner[0] != stack or owner[1] in wanted
         }
-        made = {each.id: (owner, each) for owner, each in [*extra, *stable[0].items()] if each.id not in kept}
+        unused = [*extra] if failed and self._forgets else [*extra, *stable[0].items()]
+        made = {each.id: (owner, each) for owner, each in unused if each.id not in kept}
         if not failed:
             for owner in self._of(stack, self._resources):
                 if owner[1] not in wanted:
                     del self._resources[owner]
+                    if owner in self._forgotten:
+                        self.leftovers.add("removed before its next change")
         going = list(made.values())
         self._random.shuffle(going)
         for owner, each in going:
@@ -342,10 +362,10 @@ class History:
                 before = resources.get(owner)
                 if before is not None and before.id != each.id:
                     back = self._update_back(owner, before.grant, each)
-                    if back.id != before.id:
-                        self.leftovers.add("updated back under a new id")
-                        if self._after_failure == "update":  # then CloudFormation stays at the new id
-                            resources[owner] = back
+                    if back.id != before.id and self._after_failure == "update":
+                        resources[owner] = back  # CloudFormation stays at the new id
+                        if self._forgets:
+                            self._forgotten.add(owner)
         self._serving = {owner: each for owner, each in self._serving.items() if owner[0] != stack} | serving
         self._resources = {
             owner: each for owner, each in self._resources.items() if owner[0] != stack

@@ -15,7 +15,7 @@ from lambda_migrator.grants import DatabaseObject
 from local_dsql import Fault, Permission
 from tests.lambda_migrator.test_crashes import Killed, killed_before
 from tests.support.cloudformation_stub import response_server
-from tests.support.grant_events import ROLES, grants_of, stacks
+from tests.support.grant_events import MAPPINGS, ROLES, grants_of, stacks
 from tests.support.lambda_invocation import FUNCTION, Context
 
 if TYPE_CHECKING:
@@ -360,3 +360,81 @@ def test_rows_that_ended_long_ago_are_deleted(deployment: Deployment) -> None:
 def test_a_table_of_the_same_name_in_another_schema_is_not_the_migrators() -> None:
     assert DatabaseObject("TABLE", ("public", "_grants")).is_own
     assert not DatabaseObject("TABLE", ("app", "_grants")).is_own
+
+
+BEFORE, AFTER = "a" * 26, "b" * 26
+CLUSTER = "BLOCKS_MAIN_CLUSTER"
+COLUMNS_BEFORE = """(
+    id text PRIMARY KEY, database_name text NOT NULL, grants text NOT NULL, state text NOT NULL,
+    revoked boolean NOT NULL, stack text NOT NULL, owner text NOT NULL, made_from text, request text NOT NULL,
+    seen bigint NOT NULL, changed_at timestamptz NOT NULL
+)"""
+NAMES_BEFORE = "id, database_name, grants, state, revoked, stack, owner, made_from, request, seen, changed_at"
+
+
+@pytest.mark.parametrize("mapped", [True, False], ids=["with the mappings", "without the mappings"])
+def test_grants_that_came_with_a_backup_end(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, mapped: bool
+) -> None:
+    """The backup is older than the last deploys: then `a` might write, and `b` had a grant."""
+    monkeypatch.setenv(CLUSTER, BEFORE)
+    with stacks(deployment) as cloudformation:
+        cloudformation.grant("Create", "rw a", resource="Orders")
+        cloudformation.grant("Create", "rw b", resource="Gone")
+        if not mapped:
+            for role, arn in deployment.rows(MAPPINGS):
+                deployment.run(f"AWS IAM REVOKE {role} FROM '{arn}'")
+        monkeypatch.setenv(CLUSTER, AFTER)
+        later = "main/0123456789ab/0123456789ab"
+        third = cloudformation.grant("Update", "ro a", later)["PhysicalResourceId"]
+        assert sorted(cloudformation.mapped()) == ["ro a"]
+        cloudformation.grant("Delete", "ro a", later)
+        assert sorted(cloudformation.mapped()) == ["ro a"]
+        cloudformation.grant("Delete", "ro a", third)
+        assert cloudformation.mapped() == set()
+    assert deployment.rows("SELECT DISTINCT state FROM _grants") == [("gone",)]
+
+
+def test_migrations_alone_end_grants_that_came_with_a_backup(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CLUSTER, BEFORE)
+    with stacks(deployment) as cloudformation:
+        cloudformation.grant("Create", "rw a")
+        monkeypatch.setenv(CLUSTER, AFTER)
+        cloudformation.migrations("Update", "main/migrations")
+        assert cloudformation.mapped() == set()
+
+
+def test_a_request_for_the_former_endpoint_ends_nothing(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rollback may ask for the former cluster while the function has the variables of the other one."""
+    monkeypatch.setenv(CLUSTER, BEFORE)
+    with stacks(deployment) as cloudformation:
+        cloudformation.grant("Create", "rw a")
+        monkeypatch.setenv(CLUSTER, AFTER)
+        monkeypatch.setenv("BLOCKS_MAIN_ENDPOINT", "other.example.com")
+        assert cloudformation.migrations("Update", "main/migrations")["Status"] == "SUCCESS"
+        assert sorted(cloudformation.mapped()) == ["rw a"]
+
+
+def test_the_ledger_of_an_earlier_release_gets_its_columns(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CLUSTER, BEFORE)
+    with stacks(deployment) as cloudformation:
+        first = cloudformation.grant("Create", "rw a")["PhysicalResourceId"]
+        other = cloudformation.grant("Create", "rw b", resource="Bills")["PhysicalResourceId"]
+        deployment.run(f"CREATE TABLE kept {COLUMNS_BEFORE}")
+        deployment.run(f"INSERT INTO kept SELECT {NAMES_BEFORE} FROM _grants")
+        deployment.run("DROP TABLE _grants")
+        deployment.run(f"CREATE TABLE _grants {COLUMNS_BEFORE}")
+        deployment.run("INSERT INTO _grants SELECT * FROM kept")
+        assert cloudformation.migrations("Delete", "main/migrations")["Status"] == "SUCCESS"
+        second = cloudformation.grant("Update", "ro a", first)["PhysicalResourceId"]
+        assert sorted(cloudformation.mapped()) == ["ro a", "rw a", "rw b"]
+        rows = {id: row for id, *row in deployment.rows("SELECT id, number, cluster FROM _grants")}
+        assert rows == {first: [None, BEFORE], other: [None, BEFORE], second: [1, BEFORE]}
+        cloudformation.grant("Delete", "rw a", first)
+        assert sorted(cloudformation.mapped()) == ["ro a", "rw b"]

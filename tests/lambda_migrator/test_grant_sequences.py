@@ -32,6 +32,33 @@ SEQUENCES: dict[str, list[Step]] = {
         ("Delete Shop.Orders G2", "ro a", "G2", "rw a"),
         ("Delete Shop.Orders G1", "rw a", "G1", "rw a"),
     ],
+    "rolled back by Update, and the first id is forgotten": [
+        CREATE,
+        CHANGE,
+        ("Update Shop.Orders G2", "rw a", "new G3", "ro a, rw a"),
+        ("Delete Shop.Orders G2", "ro a", "G2", "rw a"),
+        ("Update Shop.Orders G3", "ro a", "new G4", "ro a, rw a"),
+        ("Delete Shop.Orders G3", "rw a", "G3", "ro a"),
+        ("Delete Shop.Orders G4", "ro a", "G4", ""),
+    ],
+    "two failures with --no-rollback, then back to the first": [
+        CREATE,
+        CHANGE,
+        ("Update Shop.Orders G2", "rw a", "new G3", "ro a, rw a"),
+        ("Delete Shop.Orders G2", "ro a", "G2", "rw a"),
+        ("Delete Shop.Orders G3", "rw a", "G3", "rw a"),
+        ("Update Shop.Orders G1", "ro a", "new G4", "ro a, rw a"),
+        ("Delete Shop.Orders G1", "rw a", "G1", "ro a"),
+    ],
+    "to another cluster and back": [
+        CREATE,
+        ("Update Shop.Orders main/0123456789ab/0123456789ab", "ro a", "new G3", "ro a, rw a"),
+        (
+            "Delete Shop.Orders main/0123456789ab/0123456789ab",
+            "rw a", "main/0123456789ab/0123456789ab", "ro a",
+        ),
+        ("Delete Shop.Orders G3", "ro a", "G3", ""),
+    ],
     "the grant itself fails": [
         CREATE,
         ("Update Shop.Orders G1", "refused a", "failed G1", "rw a"),

@@ -16,6 +16,7 @@ from lambda_migrator.ledger import (
     desired,
     grant,
     is_late,
+    on_cluster,
     revoke,
     settle,
     unfinished,
@@ -84,6 +85,39 @@ GRANTS: dict[str, tuple[list[Row], GrantRequest, Change | None, dict[str, State]
         Change(NEW, finishes=NEW),
         {NEW: State.GRANTING},
     ),
+    "the clean-up has kept the id, and deleted the one that it replaced": (
+        [row(), row("b", State.GONE, made_from=FIRST, seen=90, number=1), row("c", made_from="b", number=2)],
+        asked("new", "c", 100, RO),
+        Change(NEW, finishes=NEW),
+        {FIRST: State.GONE, NEW: State.GRANTING},
+    ),
+    "no date tells that it came after the clean-up": (
+        [row(), row("b", State.GONE, made_from=FIRST, seen=90, number=1), row("c", made_from="b", number=2)],
+        asked("new", "c", 0, RO),
+        Change(NEW, finishes=NEW),
+        {NEW: State.GRANTING},
+    ),
+    "the same of an Update that is older than the clean-up": (
+        [row(), row("b", State.GONE, made_from=FIRST, seen=90, number=1), row("c", made_from="b", number=2, seen=80)],
+        asked("new", "c", 85, RO),
+        None,
+        {},
+    ),
+    "no clean-up has deleted the id that it replaced": (
+        [row(), row("b", made_from=FIRST, number=1), row("c", made_from="b", number=2)],
+        asked("new", "c", 100, RO),
+        Change(NEW, finishes=NEW),
+        {NEW: State.GRANTING},
+    ),
+    "a clean-up has deleted an earlier id only": (
+        [
+            row("z", State.GONE, seen=90), row("a", made_from="z", number=1),
+            row("b", made_from="a", number=2), row("c", made_from="b", number=3),
+        ],
+        asked("new", "c", 100, RO),
+        Change(NEW, finishes=NEW),
+        {NEW: State.GRANTING},
+    ),
     "the id has ended": (
         [row(FIRST, State.GONE)], asked("new", FIRST), Change(NEW, finishes=NEW), {NEW: State.GRANTING},
     ),
@@ -109,6 +143,24 @@ REVOKES: dict[str, tuple[list[Row], GrantRequest, dict[str, State], bool]] = {
     "again": ([row(FIRST, State.GONE)], asked("d", FIRST), {FIRST: State.GONE}, False),
     "an unfinished one": ([row(FIRST, State.GRANTING)], asked("d", FIRST), {FIRST: State.GONE}, False),
     "one that never was": ([row()], asked("d", NEW), {NEW: State.GONE}, False),
+    "one of another cluster, which was replaced here": (
+        [row(), row("c", made_from=NEW, number=1)], asked("d", NEW), {NEW: State.GONE, FIRST: State.GONE}, True,
+    ),
+    "one of another cluster, late, after a second move": (
+        [row("c", made_from=NEW, number=1), row("e", made_from="main/x/y", number=2)],
+        asked("d", NEW), {NEW: State.GONE}, False,
+    ),
+    "one of another cluster, late, after more changes here": (
+        [row("c", made_from=NEW, number=1), row("e", made_from="c"), row("f", made_from="e", number=2)],
+        asked("d", NEW), {NEW: State.GONE}, False,
+    ),
+    "one of another cluster, of another resource": (
+        [row(), row("c", made_from=NEW, number=1)], asked("d", NEW, resource="Bills"), {NEW: State.GONE}, False,
+    ),
+    "one that a live row has replaced": (
+        [row(), row("b", made_from=FIRST, number=1), row("c", made_from="b", number=2)],
+        asked("d", "b"), {"b": State.GONE}, True,
+    ),
     "an id of CloudFormation": ([row()], asked("d", MADE_UP), {MADE_UP: State.GONE, FIRST: State.GONE}, True),
     "an id of CloudFormation, without a date": ([row()], asked("d", MADE_UP, 0), {MADE_UP: State.GONE}, False),
     "an id of CloudFormation, older than the creation": (
@@ -125,6 +177,45 @@ def test_revoke(rows: list[Row], request_: GrantRequest, written: dict[str, Stat
     change = revoke({each.id: each for each in rows}, request_)
     assert (change.id, states(change), change.revokes) == (request_.physical_id, written, revokes)
     assert not change.cancelled
+
+
+def test_generations_are_numbered() -> None:
+    first = grant({}, asked("first"))
+    rows = {each.id: each for each in first.rows}
+    second = grant(rows, asked("new", FIRST, 100, RO))
+    assert [each.number for each in (*first.rows, *second.rows)] == [1, 2]
+    again = grant({**rows, **{each.id: each for each in second.rows}}, asked("new", FIRST, 100, RO))
+    assert [each.number for each in again.rows] == [2], "the same when its request is delivered again"
+
+
+HERE, THERE = "a" * 26, "b" * 26
+CLUSTERS: dict[str, tuple[str, str, State, str]] = {
+    "of this cluster": (HERE, HERE, State.LIVE, HERE),
+    "of an earlier release": ("", HERE, State.LIVE, HERE),
+    "from a backup of another cluster": (THERE, HERE, State.GONE, THERE),
+    "a Region was added": (HERE, f"{HERE},{THERE}", State.LIVE, f"{HERE},{THERE}"),
+    "a Region was removed": (f"{HERE},{THERE}", HERE, State.LIVE, f"{HERE},{THERE}"),
+    "the other Region migrates": (f"{HERE},{THERE}", THERE, State.LIVE, f"{HERE},{THERE}"),
+    "the identifier is unknown": (THERE, "", State.LIVE, THERE),
+}
+
+
+@pytest.mark.parametrize(("known", "here", "state", "cluster"), CLUSTERS.values(), ids=CLUSTERS)
+@pytest.mark.parametrize("kind", ["Update", "Delete"])
+def test_rows_of_another_cluster_end(known: str, here: str, state: State, cluster: str, kind: str) -> None:
+    """Any request ends them: a stack without a grant on the restored cluster sends none."""
+    ledger = {"x": row("x", owner="gone", stack="Gone", cluster=known)}
+    rule = revoke if kind == "Delete" else grant
+    change = on_cluster(here, lambda rows: rule(rows, asked("new", FIRST, 100, RO)))(ledger)
+    after = ledger | {each.id: each for each in change.rows}
+    assert (after["x"].state, after["x"].cluster) == (state, cluster)
+    assert all(each.cluster == ",".join(sorted(here.split(","))) for each in change.rows if each.id != "x")
+    assert not change.is_done
+
+
+def test_a_twin_changes_nothing_on_its_cluster() -> None:
+    rule = on_cluster(HERE, lambda rows: grant(rows, asked("new")))
+    assert rule({NEW: row(NEW, cluster=HERE)}) == Change(NEW, is_done=True)
 
 
 def test_a_generation_that_was_deleted_before_its_request_arrived_is_never_granted() -> None:

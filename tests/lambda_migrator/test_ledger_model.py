@@ -90,12 +90,37 @@ def test_no_function_in_service_is_locked_out(dated: bool) -> None:
     play(range(FEW if dated else FEW // 4), dated=dated)
 
 
+def reasons(seeds: Iterable[int], *, gives_up: bool) -> set[str]:
+    """Return the sets of reasons of histories with something left."""
+    left = set()
+    for seed in seeds:
+        history = History(seed, Rules(), gives_up=gives_up)
+        if history.run():
+            left.add(", ".join(sorted(history.leftovers)) or "no reason")
+    return left
+
+
+FORGOTTEN = "removed before its next change"
+"""CloudFormation forgot an id in a rollback, and the resource was removed without another change.
+
+The requests are then those of a rollback to the forgotten id, after which the functions need it.
+"""
+
+
 def test_what_is_left_has_a_reason() -> None:
-    """Either a Delete never arrived, or CloudFormation no longer knows an id."""
-    for why in play(range(FEW // 2)):
-        assert {"a Delete was given up", "updated back under a new id", "late Delete"} & {*why.split(", ")}, (
-            why
-        )
+    for why in reasons(range(FEW // 2), gives_up=True):
+        assert {"a Delete was given up", FORGOTTEN, "late Delete"} & {*why.split(", ")}, why
+
+
+def test_nothing_is_left_if_each_delete_arrives() -> None:
+    for why in reasons(range(FEW // 2), gives_up=False):
+        assert FORGOTTEN in why.split(", "), why
+
+
+def test_an_id_that_is_not_ended_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "_forgotten_before", lambda *_: ())
+    found = reasons(range(FEW // 2), gives_up=False)
+    assert any(FORGOTTEN not in why.split(", ") for why in found)
 
 
 @pytest.mark.slow

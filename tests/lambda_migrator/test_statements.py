@@ -59,7 +59,9 @@ def grant_statements() -> dict[str, Sql]:
 
 SENT: dict[str, Sql] = {
     **{f"table {name}": statement for name, statement in tables.CREATE.items()},
+    **{f"column {name}": statement for name, statement in tables.ADDED.items()},
     "existing tables": tables.EXISTING,
+    "existing columns": tables.COLUMNS,
     "find lease": lease.FIND,
     "fence": lease.fence_query(1),
     "take free lease": lease.take_statement(None, "me"),

@@ -51,11 +51,11 @@ class ClusterHandler:
             else _peers_folder(request, account) or _free_folder(request, account)
         )
         cluster = account.clusters.start(folder, request.region, _dialect(request.properties))
-        arn = cluster.arn(request.region)
-        known = decode_cluster(arn, request.properties, previous.local if previous else {})
+        id = ClusterId(request.region, cluster.identifier, request.account, request.partition)
+        known = decode_cluster(id.arn, request.properties, previous.local if previous else {})
         local = {FOLDER: folder, REGION: request.region, **encode_cluster(known)}
         created = previous.attributes.get("CreationTime") if previous else None
-        attributes = _attributes(cluster, request.region, created) | {"Status": known.status.value}
+        attributes = _attributes(cluster, id, created) | {"Status": known.status.value}
         return ResourceResult(cluster.identifier, attributes, local)
 
     def restore(self, resource: DeployedResource, account: LocalAccount) -> Mapping[str, str]:
@@ -125,11 +125,12 @@ def _peers_folder(request: ResourceRequest, account: LocalAccount) -> str | None
     return next((folder for folder in found if folder), None)
 
 
-def _attributes(cluster: LocalCluster, region: str, created: Json) -> dict[str, Json]:
-    """Return the read-only properties in the schema of `AWS::DSQL::Cluster`."""
+def _attributes(cluster: LocalCluster, id: ClusterId, created: Json) -> dict[str, Json]:
+    """Return the read-only properties in the schema of `AWS::DSQL::Cluster`; the ARN has the account of the stack."""
+    region = id.region
     return {
         "Identifier": cluster.identifier,
-        "ResourceArn": cluster.arn(region),
+        "ResourceArn": id.arn,
         "Endpoint": cluster.endpoint(region),
         "CreationTime": created or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "VpcEndpoint": cluster.endpoint(region),

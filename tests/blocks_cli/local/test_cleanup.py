@@ -113,13 +113,13 @@ CASES: dict[str, list[Step]] = {
         ),
         Step({"A": TWO}, ["Update A 1>2: A#1 -> A#3", "Delete A: A#1"]),
     ],
-    "update: a replaced one gets Update with the old properties, and the first id is forgotten": [
+    "update: a replaced one gets Update with the old properties, and all unused ids get Delete": [
         Step({"A": ONE}, ["Create A: none -> A#1"]),
         Step(
             {"A": TWO, "B": BROKEN},
             [
                 *("Update A 1>2: A#1 -> A#2", "Create B: none -> B#1 FAILED"),
-                *("Update A 2>1: A#2 -> A#3", "Delete B: B#1", "Delete A: A#2"),
+                *("Update A 2>1: A#2 -> A#3", "Delete B: B#1", "Delete A: A#1", "Delete A: A#2"),
             ],
             "update",
             fails=True,

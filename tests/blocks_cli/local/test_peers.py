@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from local_dsql import LocalCluster
 
+ACCOUNT = "123456789012"
 EAST, OHIO, WEST = "us-east-1", "us-east-2", "us-west-2"
 
 
@@ -32,7 +33,7 @@ def synthesize(folder: Path) -> Path:
     """Synthesize two stacks; in the templates only one cluster names the other."""
     app = cdk.App(outdir=str(folder), context={"aws:cdk:enable-path-metadata": True})
     stacks = {
-        region: cdk.Stack(app, id, env=cdk.Environment(account="123456789012", region=region))
+        region: cdk.Stack(app, id, env=cdk.Environment(account=ACCOUNT, region=region))
         for id, region in (("Zulu", OHIO), ("Alpha", EAST))
     }
     peer = dsql.CfnCluster(
@@ -57,9 +58,9 @@ def synthesize(folder: Path) -> Path:
 def join(deployment: LocalDeployment) -> None:
     """Call UpdateCluster like the peering function."""
     (cluster,) = deployment.clusters
-    place = ClusterId.parse(cluster.arn(OHIO))
-    wanted = {"multiRegionProperties": {"witnessRegion": WEST, "clusters": [cluster.arn(EAST)]}}
-    deployment._account.control_plane.update(OHIO, place.identifier, wanted)  # type: ignore[arg-type]
+    other = ClusterId(EAST, cluster.identifier, ACCOUNT)
+    wanted = {"multiRegionProperties": {"witnessRegion": WEST, "clusters": [other.arn]}}
+    deployment._account.control_plane.update(OHIO, cluster.identifier, wanted)  # type: ignore[arg-type]
 
 
 def takes_connections(cluster: LocalCluster) -> list[str]:
@@ -78,6 +79,8 @@ def test_two_clusters_that_name_each_other_are_one_database(tmp_path: Path) -> N
     with LocalDeployment.deploy(assembly, tmp_path) as deployment:
         (cluster,) = deployment.clusters
         assert set(cluster.regions) == {EAST, OHIO}
+        arns = {each.attributes["ResourceArn"] for each in deployment._account.resources()}
+        assert arns == {ClusterId(region, cluster.identifier, ACCOUNT).arn for region in (EAST, OHIO)}
         assert len({ClusterId.parse(cluster.arn(region)).identifier for region in (EAST, OHIO)}) == 1, BY_ID[
             "one-identifier"
         ].sentence

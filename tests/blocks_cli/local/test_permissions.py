@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,7 +10,11 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from blocks_cli.assembly.template import Resource
+from blocks_cli.errors import CommandError
 from blocks_cli.local import LocalDeployment, Report
+from blocks_cli.local.checks import check_roles
+from blocks_cli.local.state import DeployedResource
 from blocks_runtime.contract import ADMIN_ROLE
 from blocks_runtime.signing import Credentials, token
 from local_dsql import LocalCluster
@@ -207,3 +212,29 @@ def test_permissions_during_and_after_a_deploy(office: Office, case: Case) -> No
     assert office.logins() == case.finally_
     with LocalDeployment.open(office.app.folder):
         assert office.logins() == case.finally_, "in a later process, too"
+
+
+TEAM: Json = {"Fn::Select": [1, {"Fn::Split": ["/", {"Fn::GetAtt": ["Role", "Arn"]}]}]}
+NAMES: dict[str, tuple[Json, bool]] = {
+    "of the role": ({"Ref": "Role"}, True),
+    "a part of the path of the role": (TEAM, False),
+    "written in the template, as of a role of another app": ("elsewhere", True),
+    "of a parameter": ({"Ref": "Given"}, True),
+}
+
+
+@pytest.mark.parametrize("kind", ["RolePolicy", "Policy"])
+@pytest.mark.parametrize(("name", "exists"), NAMES.values(), ids=NAMES)
+def test_a_policy_of_a_role_that_does_not_exist_is_refused(name: Json, exists: bool, kind: str) -> None:
+    made = DeployedResource(
+        "Role",
+        "AWS::IAM::Role",
+        "S/Role",
+        "the-role",
+        attributes={"Arn": "arn:aws:iam::1:role/team/the-role"},
+    )
+    value = name if isinstance(name, str) else "the-role" if name == NAME else "team"
+    key, wrap = ("RoleName", lambda each: each) if kind == "RolePolicy" else ("Roles", lambda each: [each])
+    resource = Resource("P", f"AWS::IAM::{kind}", {key: wrap(name)}, (), None, False, "S/P")
+    with contextlib.nullcontext() if exists else pytest.raises(CommandError, match="there is no role team"):
+        check_roles(resource, {key: wrap(value)}, {"Given"}, [made])
