@@ -118,16 +118,7 @@ async def _run_once(held: HeldSession, request: Request, course: _Course) -> Ans
     if evicted is not None and error is None and held.transaction.reads_committed:
         await _check_new_keys(held, request, evicted)
     if error is None:
-        finding = await _evict_duplicates(held, position, course) if course.off else None
-        if finding is None:
-            return succeeded(strip_surplus(answer, request.surplus))
-        if finding is Finding.VISIBLE and await _evict_updated(held, position):
-            course.off = []
-            return None
-        if course.is_unclear:
-            return refused(CONFLICT)
-        assert course.violated is not None
-        return real(strip_surplus(course.violated, request.surplus), finding)
+        return await _succeeded(held, request, course, position, answer)
     if is_serialization_failure(error):
         raise Interrupted(error)
     await held.ask(savepoints.TO_GUARD)
@@ -149,6 +140,27 @@ async def _run_once(held: HeldSession, request: Request, course: _Course) -> Ans
             real(answer, Finding.NOTHING_NEWER) if await _is_old(held, request, error) else refused(CONFLICT)
         )
     return passed_on(strip_surplus(answer, request.surplus))
+
+
+async def _succeeded(
+    held: HeldSession, request: Request, course: _Course, position: int, answer: Response
+) -> Answer | None:
+    """Return the answer to a statement that has run since a position in the log; None if it has to run again.
+
+    Raises:
+        Interrupted: the row that was in the way is newer than the snapshot.
+    """
+    finding = await _evict_duplicates(held, position, course) if course.off else None
+    if finding is None:
+        return succeeded(strip_surplus(answer, request.surplus))
+    if finding is Finding.VISIBLE:
+        if await _evict_updated(held, position):
+            course.off = []
+            return None
+        if course.is_unclear:
+            return refused(CONFLICT)
+    assert course.violated is not None
+    return real(strip_surplus(course.violated, request.surplus), finding)
 
 
 async def _answer(held: HeldSession, request: Request, course: _Course) -> tuple[int, Response]:
