@@ -9,6 +9,18 @@ _T = (
     "create table t(id int primary key, code text unique, n int)",
     "insert into t values (1, 'a', 0), (2, 'b', 0)",
 )
+_THREE_KEYS = (
+    "create table t(id int primary key, code text unique, n int, h text)",
+    "create unique index on t (lower(h)) where n > 3",
+    "insert into t values (1, 'a', 5, 'X'), (2, 'b', 5, 'Y')",
+)
+_ARBITERS = {"id": "(id)", "code": "(code)", "h": "(lower(h)) where n > 3"}
+_FREED = {
+    "id": ("(1, 'new', 5, 'new')", "update t set id = 9 where id = 1"),
+    "code": ("(8, 'a', 5, 'new')", "update t set code = 'z' where id = 1"),
+    "h": ("(8, 'new', 5, 'x')", "update t set h = 'z' where id = 1"),
+}
+"""Rows with one key of row 1, by column, and the statement that changes this key alone."""
 _STALE: tuple[Step, ...] = (a("begin"), a("select count(*) from t"))
 
 CASES = (
@@ -175,6 +187,91 @@ CASES = (
             b("insert into t values (3, 'c', 0)"),
             b("update t set n = 1 where id = 3"),
             a("insert into t values (1, 'x', 9) on conflict (id) do update set code = 'b'", "23505"),
+            a("commit", "ROLLBACK"),
+        ),
+    ),
+    *(
+        Case(
+            f"INSERT {clause or 'without clause'}, of a key in {column} that others have freed by {change}",
+            _THREE_KEYS,
+            (
+                *_STALE,
+                a("update t set n = 6 where id = 2"),
+                b(change),
+                a(f"insert into t values {row} {clause}", "23505" if arbiter != column else "INSERT 0 0"),
+                a("commit", "ROLLBACK" if arbiter != column else COMMIT),
+                b("select count(*) from t where id = 8 or code = 'new'", rows(("0",))),
+            ),
+        )
+        for column, (row, rekey) in _FREED.items()
+        for change in (rekey, "delete from t where id = 1")
+        for arbiter, clause in (
+            ("", ""),
+            *(
+                (name, f"on conflict {target} {action}")
+                for name, target in _ARBITERS.items()
+                for action in ("do nothing", "do update set n = t.n + 1 where t.n > 99")
+            ),
+        )
+    ),
+    Case(
+        "rows of DO NOTHING that repeat keys of each other and of rows that others have removed",
+        _T,
+        (
+            *_STALE,
+            b("delete from t where id = 1"),
+            b("update t set n = 1 where id = 2"),
+            a(
+                "insert into t values (1, 'k', 9), (3, 'b', 9), (4, 'd', 9), (4, 'e', 9), (5, 'e', 9), (5, 'f', 9),"
+                " (6, 'f', 9), (7, 'k', 9), (8, null, 9), (9, null, 9), (8, null, 9)"
+                " on conflict do nothing returning id, code",
+                rows(("4", "d"), ("5", "e"), ("6", "f"), ("7", "k"), ("8", None), ("9", None)),
+            ),
+            a("commit", COMMIT),
+        ),
+    ),
+    *(
+        Case(
+            f"rows that are skipped have keys of {whose} in another index",
+            _T,
+            (
+                *_STALE,
+                b(change),
+                a(
+                    f"insert into t values (3, 'c', 9), (2, 'a', 9), {more} on conflict (code) {action} returning id",
+                    answer,
+                ),
+                a("commit", end),
+            ),
+        )
+        for change in ("delete from t where id = 1", "update t set n = 1 where id = 1")
+        for action in ("do nothing", "do update set n = 7 where t.n > 0")
+        for whose, more, answer, end in (
+            ("visible rows", "(4, 'd', 9)", rows(("3",), ("4",)), COMMIT),
+            ("rows that stay", "(3, 'a', 9)", rows(("3",)), COMMIT),
+            ("visible rows, as one that stays has", "(2, 'd', 9)", "23505", "ROLLBACK"),
+        )
+    ),
+    Case(
+        "skipped rows are judged as the owner of a domain's function does",
+        (
+            "create function even(int) returns boolean language sql immutable return $1 % 2 = 0",
+            "create domain d as int check (even(value))",
+            "create table t(id d primary key, code text unique)",
+            "insert into t values (2, 'a'), (4, 'b')",
+        ),
+        (
+            *_STALE,
+            b("delete from t where id = 2"),
+            b("update t set code = 'x' where id = 4"),
+            a(
+                "insert into t values (2, 'c'), (6, 'd'), (6, 'e'), (8, 'b') on conflict do nothing",
+                "INSERT 0 1",
+            ),
+            a("commit", COMMIT),
+            *_STALE,
+            b("delete from t where id = 6"),
+            a("insert into t values (8, 'e'), (6, 'f') on conflict (code) do nothing", "23505"),
             a("commit", "ROLLBACK"),
         ),
     ),
