@@ -13,7 +13,12 @@ from local_dsql.engine import prepared, savepoints
 from local_dsql.engine.answers import Answer, Finding, passed_on, real, refused, succeeded
 from local_dsql.engine.deferred_checks import violation_at_once
 from local_dsql.engine.doomed import run_doomed
-from local_dsql.engine.duplicates import first_duplicate, unseen_duplicates, violation
+from local_dsql.engine.duplicates import (
+    first_duplicate,
+    unseen_duplicates,
+    violated_index,
+    violation,
+)
 from local_dsql.engine.error_causes import (
     find_real,
     may_handle_errors,
@@ -48,7 +53,7 @@ from local_dsql.engine.schema_changes import schema_changed
 from local_dsql.engine.size import too_large
 from local_dsql.engine.suspend import capture, give_way, keep_portals
 from local_dsql.engine.unblock import ask_unblocked
-from local_dsql.engine.upserts import Unsettled, is_upsert, meets_removed_rows, settle
+from local_dsql.engine.upserts import Unsettled, is_upsert, may_upsert, settle
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
@@ -66,7 +71,6 @@ _log = logging.getLogger(__name__)
 
 _MOST_TRIES = 100
 _CATALOG = "pg_catalog"
-_OF_UPSERTS = (SERIALIZATION_FAILURE, UNIQUE_VIOLATION)
 
 
 async def execute(held: HeldSession, request: Request) -> Answer:
@@ -240,10 +244,8 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
         return passed_on(answer)  # run again, it would read its portal from the first row
     if transaction.doomed is not None:
         return await _answer_as_doomed(held, request, answer)
-    if is_upsert(request) and error["C"] in _OF_UPSERTS:
-        settled = await _settle_failed(held, request, answer)
-        if settled is not None:
-            return settled
+    if (settled := await _settle_upsert(held, request, answer)) is not None:
+        return settled
     if error["C"] == SERIALIZATION_FAILURE:
         return await _doom(held, request)
     if handled := await _handled(held, request, error):
@@ -253,17 +255,27 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
     return await _doom(held, request)
 
 
-async def _settle_failed(held: HeldSession, request: Request, answer: Response) -> Answer | None:
+async def _settle_upsert(held: HeldSession, request: Request, answer: Response) -> Answer | None:
     """Return the answer by the snapshot to an upsert that has failed, None if its error is to be looked into."""
     error = answer.error
     assert error is not None
-    is_duplicate = error["C"] == UNIQUE_VIOLATION
-    if is_duplicate and not await meets_removed_rows(held, request):
-        return None  # PostgreSQL has found each row that the clause is about
+    if error["C"] == UNIQUE_VIOLATION:
+        # PostgreSQL does not find the row that the clause is about if others have removed it.
+        if not await may_upsert(held, request) or not await _lacks_removed_rows(held, error):
+            return None
+    elif error["C"] != SERIALIZATION_FAILURE:
+        return None
     settled = await settle(held, request, answer)
     if isinstance(settled, Answer):
         return settled
-    return refused(CONFLICT) if is_duplicate and settled is not Unsettled.UPDATE else None
+    surely_fails = settled is Unsettled.UPDATE or error["C"] == SERIALIZATION_FAILURE
+    return None if surely_fails else refused(CONFLICT)
+
+
+async def _lacks_removed_rows(held: HeldSession, fields: Mapping[str, str]) -> bool:
+    """Return whether others have updated or deleted rows of the table of a violation since the snapshot."""
+    table, _ = await violated_index(held, fields)
+    return table is None or (await held.services.log.newer(held.transaction)).has_removed(table.file)
 
 
 async def _handled(held: HeldSession, request: Request, error: Mapping[str, str]) -> Answer | None:
@@ -369,6 +381,8 @@ async def _check_duplicates(held: HeldSession, request: Request, answer: Respons
     if found is None:
         return succeeded(answer)
     if not is_upsert(request):
+        if await may_upsert(held, request):  # run again on newer rows, it would insert again
+            return refused(CONFLICT)
         if await may_handle_errors(held, request):  # then by the snapshot a handler runs
             await held.ask(savepoints.TO_GUARD)
             return await _doom(held, request)
@@ -378,7 +392,7 @@ async def _check_duplicates(held: HeldSession, request: Request, answer: Respons
     await held.ask(savepoints.TO_GUARD)
     settled = await settle(held, request, answer)
     if settled is Unsettled.UNKNOWN:
-        return refused(CONFLICT)  # run again on newer rows, it would insert again
+        return refused(CONFLICT)
     if isinstance(settled, Unsettled):
         return await _doom(held, request)
     if settled.error is None:

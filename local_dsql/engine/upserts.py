@@ -29,7 +29,7 @@ from local_dsql.engine.error_causes import run_without
 from local_dsql.engine.errors import EngineError
 from local_dsql.engine.powers import read_places as read_places_command
 from local_dsql.engine.powers import write_rows
-from local_dsql.engine.requests import with_text
+from local_dsql.engine.requests import executed_portal, with_text
 from local_dsql.engine.resume import resume
 from local_dsql.engine.suspend import suspend, tables_of
 from local_dsql.wire import messages
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import Table, UniqueIndex
+    from local_dsql.wire.frames import Frame
     from local_dsql.write_ahead_log.operations import Place
 
 _BEGINNING = (
@@ -87,6 +88,16 @@ def is_upsert(request: Request) -> bool:
     return request.statement is not None and request.statement.on_conflict is not None
 
 
+async def may_upsert(held: HeldSession, request: Request) -> bool:
+    """Return whether a statement may run an INSERT … ON CONFLICT anywhere: in a CTE, a DO, or a call of a function."""
+    statement = request.statement
+    if statement is None or "conflict" in statement.backend_sql.lower():
+        return True
+    keep = not held.transaction.changes_catalog
+    may_call = bool(statement.functions or not statement.is_dml)
+    return may_call and await held.services.catalog.functions_upsert(held, keep=keep)
+
+
 async def settle(held: HeldSession, request: Request, told: Response) -> Answer | Unsettled:
     """Return the answer to an upsert that by the snapshot updates no row.
 
@@ -101,14 +112,6 @@ async def settle(held: HeldSession, request: Request, told: Response) -> Answer 
     if isinstance(settled, Unsettled):
         await held.ask(savepoints.TO_GUARD)
     return settled
-
-
-async def meets_removed_rows(held: HeldSession, request: Request) -> bool:
-    """Return whether others have updated or deleted rows of the table of an upsert since the snapshot."""
-    upsert = await _read(held, request)
-    return upsert is not None and (await held.services.log.newer(held.transaction)).has_removed(
-        upsert.table.file
-    )
 
 
 async def _read(held: HeldSession, request: Request) -> _Upsert | None:
@@ -172,7 +175,8 @@ async def _insert(held: HeldSession, upsert: _Upsert, told: Response) -> Answer 
     if kept and (duplicate := await first_duplicate(held, table, kept)) is not None:
         return refused(await violation(held, duplicate))
     staying = frozenset(kept)
-    by_snapshot = _answer(answer, told, [place in staying for place in made])
+    portal, limit = executed_portal(upsert.request)
+    by_snapshot = _answer(answer, told, [place in staying for place in made], limit)
     if by_snapshot is None:
         return Unsettled.UNKNOWN
     if kept:
@@ -181,7 +185,10 @@ async def _insert(held: HeldSession, upsert: _Upsert, told: Response) -> Answer 
         held.transaction.uncounted -= len(kept)  # they are restored like earlier changes, and not counted yet
     else:
         await held.ask(savepoints.TO_GUARD)
-    return succeeded(by_snapshot)
+    shown, rest = by_snapshot
+    if rest:
+        held.session.portals.keep(portal, rest)
+    return succeeded(shown)
 
 
 async def _delete_skipped(
@@ -278,8 +285,13 @@ def update_condition(statement: Statement) -> str | None:
     return sql[start:end].decode() if start is not None else None
 
 
-def _answer(plain: Response, told: Response, kept: list[bool]) -> Response | None:
-    """Return the answer without the rows that were skipped; None if it does not have one row for each row made."""
+def _answer(
+    plain: Response, told: Response, kept: Sequence[bool], limit: int
+) -> tuple[Response, list[Frame]] | None:
+    """Return the answer without the rows that were skipped, up to a row limit, and the rest of it behind that.
+
+    None: the INSERT has not returned one row for each row made.
+    """
     rows = [frame for frame in plain.frames if frame[0] == BackendMessage.DATA_ROW]
     if rows and len(rows) != len(kept):
         return None
@@ -287,7 +299,10 @@ def _answer(plain: Response, told: Response, kept: list[bool]) -> Response | Non
     beginning = beginning or [frame for frame in plain.frames if frame[0] == BackendMessage.ROW_DESCRIPTION]
     tag = (BackendMessage.COMMAND_COMPLETE, messages.command_complete(f"INSERT 0 {sum(kept)}"))
     shown = [row for row, keeps in zip(rows, kept, strict=False) if keeps]
-    return Response([*beginning, *shown, tag], messages.IN_TRANSACTION)
+    if not limit or len(shown) < limit:
+        return Response([*beginning, *shown, tag], messages.IN_TRANSACTION), []
+    stop = (BackendMessage.PORTAL_SUSPENDED, messages.SUSPENDED)
+    return Response([*beginning, *shown[:limit], stop], messages.IN_TRANSACTION), [*shown[limit:], tag]
 
 
 async def _run(held: HeldSession, commands: list[Command]) -> list[Result]:

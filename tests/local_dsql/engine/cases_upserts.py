@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from local_dsql.divergences import BY_ID
 from tests.local_dsql.engine.interleavings import Case, Step, a, b, rows
+
+assert "nested-upsert-conflicts" in BY_ID
 
 COMMIT, CONFLICT = "COMMIT", "40001"
 _T = (
@@ -15,12 +18,27 @@ _THREE_KEYS = (
     "insert into t values (1, 'a', 5, 'X'), (2, 'b', 5, 'Y')",
 )
 _ARBITERS = {"id": "(id)", "code": "(code)", "h": "(lower(h)) where n > 3"}
+_CLAUSES = (
+    ("", ""),
+    *(
+        (name, f"on conflict {target} {action}")
+        for name, target in _ARBITERS.items()
+        for action in ("do nothing", "do update set n = t.n + 1 where t.n > 99")
+    ),
+)
 _FREED = {
     "id": ("(1, 'new', 5, 'new')", "update t set id = 9 where id = 1"),
     "code": ("(8, 'a', 5, 'new')", "update t set code = 'z' where id = 1"),
     "h": ("(8, 'new', 5, 'x')", "update t set h = 'z' where id = 1"),
 }
 """Rows with one key of row 1, by column, and the statement that changes this key alone."""
+_NESTED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("delete from t where id = 1", "(3, 'a')", (CONFLICT,)),
+    ("delete from t where id = 1", "(2, 'a')", (CONFLICT,)),
+    ("update t set code = 'z' where id = 1", "(3, 'a')", (CONFLICT,)),
+    ("update t set n = 1 where id = 1", "(3, 'a')", ()),
+)
+"""A change of row 1, a row to insert that the snapshot skips, and the answer; without one it must succeed."""
 _STALE: tuple[Step, ...] = (a("begin"), a("select count(*) from t"))
 
 CASES = (
@@ -192,27 +210,25 @@ CASES = (
     ),
     *(
         Case(
-            f"INSERT {clause or 'without clause'}, of a key in {column} that others have freed by {change}",
-            _THREE_KEYS,
-            (
-                *_STALE,
-                a("update t set n = 6 where id = 2"),
-                b(change),
-                a(f"insert into t values {row} {clause}", "23505" if arbiter != column else "INSERT 0 0"),
-                a("commit", "ROLLBACK" if arbiter != column else COMMIT),
-                b("select count(*) from t where id = 8 or code = 'new'", rows(("0",))),
+            f"INSERT with and without clauses, of a key in {column} that others have freed",
+            _THREE_KEYS[:-1],
+            tuple(
+                step
+                for change in (rekey, "delete from t where id = 1")
+                for arbiter, clause in _CLAUSES
+                for step in (
+                    b("delete from t"),
+                    b(_THREE_KEYS[-1]),
+                    *_STALE,
+                    a("update t set n = 6 where id = 2"),
+                    b(change),
+                    a(f"insert into t values {row} {clause}", "INSERT 0 0" if arbiter == column else "23505"),
+                    a("commit", COMMIT if arbiter == column else "ROLLBACK"),
+                    b("select count(*) from t where id = 8 or code = 'new'", rows(("0",))),
+                )
             ),
         )
         for column, (row, rekey) in _FREED.items()
-        for change in (rekey, "delete from t where id = 1")
-        for arbiter, clause in (
-            ("", ""),
-            *(
-                (name, f"on conflict {target} {action}")
-                for name, target in _ARBITERS.items()
-                for action in ("do nothing", "do update set n = t.n + 1 where t.n > 99")
-            ),
-        )
     ),
     Case(
         "rows of DO NOTHING that repeat keys of each other and of rows that others have removed",
@@ -274,5 +290,66 @@ CASES = (
             a("insert into t values (8, 'e'), (6, 'f') on conflict (code) do nothing", "23505"),
             a("commit", "ROLLBACK"),
         ),
+    ),
+    *(
+        Case(
+            f"an upsert in {form} over changed rows (divergence `nested-upsert-conflicts`)",
+            (
+                _T[0],
+                "create table w(id int)",
+                "create function f(int, text) returns setof int language sql as"
+                " 'insert into t values ($1, $2) on conflict (code) do nothing returning id'",
+                "create function g(int, text) returns setof int language sql begin atomic"
+                " insert into t values ($1, $2) on conflict (code) do nothing returning id; end",
+                "create function h(i int, c text) returns int language plpgsql as"
+                " 'begin insert into t values (i, c) on conflict (code) do nothing; return 0; end'",
+            ),
+            tuple(
+                step
+                for change, values, answer in _NESTED
+                for step in (
+                    b("delete from t"),
+                    b(_T[1]),
+                    *_STALE,
+                    b(change),
+                    a(statement.format(values=values), *answer),
+                    a("commit", "ROLLBACK" if answer else CONFLICT),
+                    b("select count(*) from t where id = 3", rows(("0",))),
+                )
+            ),
+        )
+        for form, statement in (
+            (
+                "a CTE",
+                "with i as (insert into t values {values} on conflict (code) do nothing returning id) select from i",
+            ),
+            (
+                "a CTE of an INSERT",
+                "with i as (insert into t values {values} on conflict (code) do nothing returning id)"
+                " insert into w select id from i",
+            ),
+            ("a function", "select f{values}"),
+            ("a function without text", "select g{values}"),
+            ("a function in PL/pgSQL", "select h{values}"),
+            ("a DO", "do $$ begin insert into t values {values} on conflict (code) do nothing; end $$"),
+        )
+    ),
+    *(
+        Case(
+            f"DO NOTHING through a view over a row that others {name}",
+            (*_T, "create view v as select code, id as number from t"),
+            (
+                *_STALE,
+                b(change),
+                a(f"insert into v values ('a', 1), ('c', 3) on conflict {target} do nothing", "INSERT 0 1"),
+                a("select id, code from t", rows(("1", "a"), ("2", "b"), ("3", "c"))),
+                a("commit", COMMIT),
+            ),
+        )
+        for target in ("", "(code)")
+        for name, change in (
+            ("delete", "delete from t where id = 1"),
+            ("update", "update t set n = 1 where id = 1"),
+        )
     ),
 )
