@@ -120,6 +120,15 @@ BEGIN
 END
 $$;
 
+-- Switches off the triggers of a table, which are those of foreign keys alone. Never committed, like set_unique.
+CREATE FUNCTION local_dsql_engine.skip_triggers(token text, relation oid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    UPDATE pg_catalog.pg_class SET relhastriggers = false WHERE oid = relation;
+END
+$$;
+
 -- The catalog, read with a search_path that no client can change.
 CREATE FUNCTION local_dsql_engine.tables(files bigint[], OUT oid bigint, OUT file bigint, OUT namespace text, OUT name text,
     OUT row_type bigint, OUT array_type bigint, OUT owner bigint, OUT columns text[], OUT assignable text[],

@@ -306,17 +306,30 @@ class ForeignKey:
 
     def orphans(self, child: Table, parent: Table) -> str:
         """Return the statement that finds a child without a parent in the snapshot."""
+        return f"SELECT 1 {self._orphans(child, parent)} LIMIT 1"
+
+    def orphan_keys(self, child: Table, parent: Table, *, among: bool) -> str:
+        """Return the statement that reads the values with which a child refers to no parent, as PostgreSQL prints them.
+
+        `among`: the child is one of the rows at places.
+        """
+        values = ", ".join(f"pg_catalog.concat(_c.{identifier(each)})" for each in self.columns)
+        chosen = " AND _c.ctid = ANY ($1)" if among else ""
         return (
-            f"SELECT 1 FROM ONLY {child.name} _c WHERE {self.refers('_c')} AND NOT EXISTS"
-            f" (SELECT 1 FROM ONLY {parent.name} _p WHERE {self.equal('_c', '_p')}) LIMIT 1"
+            "SELECT pg_catalog.array_agg(_orphan.key) FROM"
+            f" (SELECT pg_catalog.concat_ws(', ', {values}) AS key {self._orphans(child, parent)}{chosen}"
+            " ORDER BY _c.ctid LIMIT 1) _orphan"
+        )
+
+    def _orphans(self, child: Table, parent: Table) -> str:
+        return (
+            f"FROM ONLY {child.name} _c WHERE {self.refers('_c')} AND NOT EXISTS"
+            f" (SELECT 1 FROM ONLY {parent.name} _p WHERE {self.equal('_c', '_p')})"
         )
 
     def orphans_at(self, child: Table, parent: Table) -> str:
         """Return the statement that finds a child without a parent among the rows at places."""
-        return (
-            f"SELECT 1 FROM ONLY {child.name} _c WHERE _c.ctid = ANY ($1) AND {self.refers('_c')} AND NOT EXISTS"
-            f" (SELECT 1 FROM ONLY {parent.name} _p WHERE {self.equal('_c', '_p')}) LIMIT 1"
-        )
+        return f"SELECT 1 {self._orphans(child, parent)} AND _c.ctid = ANY ($1) LIMIT 1"
 
     def children_of(self, child: Table, parent: Table, parents: Iterable[Place]) -> str:
         """Return the statement that finds a child, among the rows at places, of one of the parents at other places."""

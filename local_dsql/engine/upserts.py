@@ -24,9 +24,10 @@ from dsql_dialect import libpg_query
 from local_dsql.engine import savepoints
 from local_dsql.engine.answers import Answer, refused, succeeded
 from local_dsql.engine.commands import first_error, read_places
+from local_dsql.engine.deferred_checks import check_references
 from local_dsql.engine.duplicates import first_duplicate, rows_left, violation
 from local_dsql.engine.error_causes import run_without
-from local_dsql.engine.errors import EngineError
+from local_dsql.engine.errors import CONFLICT, FOREIGN_KEY_VIOLATION, SERIALIZATION_FAILURE, EngineError
 from local_dsql.engine.powers import read_places as read_places_command
 from local_dsql.engine.powers import write_rows
 from local_dsql.engine.requests import executed_portal, with_text
@@ -56,6 +57,8 @@ _BEGINNING = (
     BackendMessage.NO_DATA,
     BackendMessage.ROW_DESCRIPTION,
 )
+_OF_REFERENCES = (FOREIGN_KEY_VIOLATION, SERIALIZATION_FAILURE)
+"""Errors of the check of a foreign key: there is no parent, or others have removed it."""
 _MOST_ROUNDS = 50
 """Rounds in which the rows are found that repeat keys of others of the statement. One is enough unless a row repeats
 one key of a row that is skipped for another key. After 50 the client gets a conflict, which it can retry."""
@@ -162,6 +165,10 @@ async def _insert(held: HeldSession, upsert: _Upsert, told: Response) -> Answer 
         return Unsettled.UNKNOWN
     table = upsert.table
     position, answer = await run_without(held, plain, table.unique)
+    refers = answer.error is None or answer.error["C"] not in _OF_REFERENCES
+    if not refers:  # perhaps those of rows that are skipped
+        await held.ask(savepoints.TO_GUARD)
+        position, answer = await run_without(held, plain, table.unique, table)
     if answer.error is not None:
         return Unsettled.UNKNOWN
     changes = (await held.services.log.operations(held.backend.pid)).since(position).changes()
@@ -174,6 +181,8 @@ async def _insert(held: HeldSession, upsert: _Upsert, told: Response) -> Answer 
         return kept
     if kept and (duplicate := await first_duplicate(held, table, kept)) is not None:
         return refused(await violation(held, duplicate))
+    if kept and not refers and (violated := await check_references(held, table, kept)) is not None:
+        return Unsettled.UNKNOWN if violated is CONFLICT else refused(violated)
     staying = frozenset(kept)
     portal, limit = executed_portal(upsert.request)
     by_snapshot = _answer(answer, told, [place in staying for place in made], limit)

@@ -32,6 +32,7 @@ _FREED = {
     "h": ("(8, 'new', 5, 'x')", "update t set h = 'z' where id = 1"),
 }
 """Rows with one key of row 1, by column, and the statement that changes this key alone."""
+_STALE_CHILDREN: tuple[Step, ...] = (a("begin"), a("select count(*) from c"))
 _NESTED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("delete from t where id = 1", "(3, 'a')", (CONFLICT,)),
     ("delete from t where id = 1", "(2, 'a')", (CONFLICT,)),
@@ -350,6 +351,39 @@ CASES = (
         for name, change in (
             ("delete", "delete from t where id = 1"),
             ("update", "update t set n = 1 where id = 1"),
+        )
+    ),
+    *(
+        Case(
+            f"a skipped row whose parent others delete, beside {whose}",
+            (
+                "create table p(id int primary key)",
+                "insert into p values (1), (2), (3)",
+                "create table c(id int primary key, p int references p on delete cascade)",
+                "insert into c values (1, 1)",
+            ),
+            (
+                *_STALE_CHILDREN,
+                b("delete from p where id = 1"),
+                a(f"insert into c values (1, 1){more} on conflict do nothing", answer),
+                *between,
+                a("commit", end),
+                b("select id from c", rows(*left)),
+            ),
+        )
+        for whose, more, answer, between, end, left in (
+            ("none that stays", "", "INSERT 0 0", (), COMMIT, ()),
+            ("one that stays", ", (2, 2)", "INSERT 0 1", (), COMMIT, (("2",),)),
+            ("one without a parent", ", (2, 9)", "23503", (), "ROLLBACK", ()),
+            (
+                "one whose parent others delete then",
+                ", (2, 2)",
+                "INSERT 0 1",
+                (b("delete from p where id = 2"),),
+                CONFLICT,
+                (),
+            ),
+            ("one whose parent others have deleted", ", (2, 1)", CONFLICT, (), "ROLLBACK", ()),
         )
     ),
 )

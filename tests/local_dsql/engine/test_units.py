@@ -67,6 +67,7 @@ def test_every_statement_of_a_table_is_sql_with_quoted_names(table: Table) -> No
         table.delete_images(index),
         key.orphans(table, table),
         key.orphans_at(table, table),
+        key.orphan_keys(table, table, among=True),
         key.lock_parents(table, table),
         key.moved(table),
         key.still_referenced(table, table),
