@@ -206,9 +206,14 @@ class Table:
         return f"DELETE FROM ONLY {self.name} WHERE ctid = ANY (ARRAY({chosen}))"
 
     def _with_twins(self, index: UniqueIndex) -> str:
+        """Return the join of rows with their twins.
+
+        OFFSET 0 hides from the planner that an index of `_mine` is unique: here it is not, and PostgreSQL would join a
+        twin with one row only.
+        """
         rows = index.select_keys(f"ONLY {self.name}", "ctid AS _place")
         return (
-            f"({rows} AND ctid = ANY ($1)) _mine JOIN ({rows} AND ctid <> ALL ($1)) _other"
+            f"({rows} AND ctid = ANY ($1) OFFSET 0) _mine JOIN ({rows} AND ctid <> ALL ($1)) _other"
             f" ON {index.equal('_mine', '_other')}"
         )
 

@@ -89,8 +89,10 @@ def _fields(client: Connection, *statements: str) -> list[str | None]:
             client.execute(each)
     client.execute("ROLLBACK")
     found = failed.value.diag
-    names = ("sqlstate", "message_primary", "message_detail", "message_hint", "severity")
-    names += ("schema_name", "table_name", "constraint_name")
+    names = [
+        *("sqlstate", "message_primary", "message_detail", "message_hint", "severity"),
+        *("schema_name", "table_name", "constraint_name"),
+    ]
     return [getattr(found, each) for each in names]
 
 
