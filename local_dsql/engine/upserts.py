@@ -94,7 +94,9 @@ def is_upsert(request: Request) -> bool:
 async def may_upsert(held: HeldSession, request: Request) -> bool:
     """Return whether a statement may run an INSERT … ON CONFLICT anywhere: in a CTE, a DO, or a call of a function."""
     statement = request.statement
-    if statement is None or "conflict" in statement.backend_sql.lower():
+    if statement is None or statement.node == "Do":
+        return statement is None or "conflict" in statement.backend_sql.lower()
+    if any(token.word == "CONFLICT" for token in libpg_query.scan(statement.backend_sql.encode())):
         return True
     keep = not held.transaction.changes_catalog
     may_call = bool(statement.functions or not statement.is_dml)
