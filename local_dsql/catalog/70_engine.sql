@@ -201,13 +201,15 @@ $$;
 
 -- Whether anything may change or lock rows that no statement shows: an action of a foreign key, a function of a client, or a
 -- view with a locking clause. PostgreSQL refuses writes in functions that are not VOLATILE. Whether a body has a handler, with
--- its guard, or the word CONFLICT of an upsert. And the names of the procedures of clients that may end transactions: the body
--- has the word, or CALL and the name of such a procedure.
+-- its guard. The names of the routines that may have an upsert: the body has the word CONFLICT, or the name of such a routine. And
+-- the names of the procedures of clients that may end transactions: the body has the word, or CALL and the name of such a
+-- procedure.
 CREATE FUNCTION local_dsql_engine.hidden_writes(OUT by_keys boolean, OUT by_functions boolean, OUT by_views boolean,
-    OUT handles_errors boolean, OUT upserts boolean, OUT committing text[])
+    OUT handles_errors boolean, OUT upserting text[], OUT committing text[])
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 WITH RECURSIVE routine AS MATERIALIZED (
-    SELECT lower(p.proname::text) AS name, p.prokind, p.provolatile, p.prosrc, p.prosqlbody::text AS tree
+    SELECT lower(p.proname::text) AS name, p.prokind, p.provolatile, p.prosrc,
+        coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) AS body
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE p.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine')
 ), committing AS (
@@ -215,12 +217,16 @@ WITH RECURSIVE routine AS MATERIALIZED (
     UNION
     SELECT r.name FROM routine r, committing c
     WHERE r.prokind = 'p' AND r.prosrc ~* '\mcall\M' AND strpos(lower(r.prosrc), c.name) > 0
+), upserting AS (
+    SELECT name FROM routine WHERE body ~* '\mconflict\M'
+    UNION
+    SELECT r.name FROM routine r, upserting u WHERE strpos(lower(r.body), u.name) > 0
 )
 SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND (confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r'))),
     EXISTS (SELECT FROM routine WHERE provolatile = 'v'),
     EXISTS (SELECT FROM pg_rewrite WHERE ev_class >= 16384 AND ev_action::text LIKE '%:rowMarks ({%'),
     EXISTS (SELECT FROM routine WHERE strpos(prosrc, 'local_dsql_engine.is_conflict(') > 0),
-    EXISTS (SELECT FROM routine WHERE prosrc ~* '\mconflict\M' OR tree LIKE '%:onConflict {%'),
+    ARRAY(SELECT name FROM upserting),
     ARRAY(SELECT name FROM committing)
 $$;
 

@@ -63,12 +63,7 @@ async def unseen_duplicates(
 
     PostgreSQL inserts a row whose duplicate others have removed since the snapshot.
     """
-    catalog = held.services.catalog
-    freed = {
-        file
-        for file in newer.files_with_removed()
-        if newer.has_freed(file) or not catalog.has_keys_of_columns(file)
-    }
+    freed = {file for file in newer.files_with_removed() if _may_have_freed(held, newer, file)}
     if not freed:
         return None
     own = await held.services.log.operations(held.backend.pid)
@@ -78,6 +73,12 @@ async def unseen_duplicates(
         if await _duplicated(held, table, made[file], checked_at_once(table)):
             return table, made[file]
     return None
+
+
+def _may_have_freed(held: HeldSession, newer: Newer, file: int) -> bool:
+    """Return whether a key of a row that others have updated or deleted may be free by now."""
+    keys_of_columns = held.services.catalog.has_keys_of_columns(file)
+    return newer.has_freed(file) if keys_of_columns else newer.has_removed(file)
 
 
 def checked_at_once(table: Table) -> list[UniqueIndex]:
@@ -165,3 +166,9 @@ async def violated_index(
             assert table is not None
             return table, index
     return None, None
+
+
+async def lacks_freed_keys(held: HeldSession, fields: Mapping[str, str]) -> bool:
+    """Return whether others may have freed keys of the table of a violation, so that PostgreSQL does not find them."""
+    table, _ = await violated_index(held, fields)
+    return table is None or _may_have_freed(held, await held.services.log.newer(held.transaction), table.file)

@@ -15,8 +15,8 @@ from local_dsql.engine.deferred_checks import violation_at_once
 from local_dsql.engine.doomed import run_doomed
 from local_dsql.engine.duplicates import (
     first_duplicate,
+    lacks_freed_keys,
     unseen_duplicates,
-    violated_index,
     violation,
 )
 from local_dsql.engine.error_causes import (
@@ -260,8 +260,8 @@ async def _settle_upsert(held: HeldSession, request: Request, answer: Response) 
     error = answer.error
     assert error is not None
     if error["C"] == UNIQUE_VIOLATION:
-        # PostgreSQL does not find the row that the clause is about if others have removed it.
-        if not await may_upsert(held, request) or not await _lacks_removed_rows(held, error):
+        # PostgreSQL does not find the row that the clause is about if others have freed its key.
+        if not await may_upsert(held, request) or not await lacks_freed_keys(held, error):
             return None
     elif error["C"] != SERIALIZATION_FAILURE:
         return None
@@ -270,12 +270,6 @@ async def _settle_upsert(held: HeldSession, request: Request, answer: Response) 
         return settled
     surely_fails = settled is Unsettled.UPDATE or error["C"] == SERIALIZATION_FAILURE
     return None if surely_fails else refused(CONFLICT)
-
-
-async def _lacks_removed_rows(held: HeldSession, fields: Mapping[str, str]) -> bool:
-    """Return whether others have updated or deleted rows of the table of a violation since the snapshot."""
-    table, _ = await violated_index(held, fields)
-    return table is None or (await held.services.log.newer(held.transaction)).has_removed(table.file)
 
 
 async def _handled(held: HeldSession, request: Request, error: Mapping[str, str]) -> Answer | None:

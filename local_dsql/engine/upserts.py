@@ -99,8 +99,8 @@ async def may_upsert(held: HeldSession, request: Request) -> bool:
     if any(token.word == "CONFLICT" for token in libpg_query.scan(statement.backend_sql.encode())):
         return True
     keep = not held.transaction.changes_catalog
-    may_call = bool(statement.functions or not statement.is_dml)
-    return may_call and await held.services.catalog.functions_upsert(held, keep=keep)
+    upserting = await held.services.catalog.upserting_functions(held, keep=keep)
+    return bool(upserting if not statement.is_dml else upserting & statement.functions)
 
 
 async def settle(held: HeldSession, request: Request, told: Response) -> Answer | Unsettled:

@@ -386,4 +386,22 @@ CASES = (
             ("one whose parent others have deleted", ", (2, 1)", CONFLICT, (), "ROLLBACK", ()),
         )
     ),
+    Case(
+        "a plain INSERT beside a function with an upsert",
+        (
+            *_T,
+            "create function f(int) returns void language sql as"
+            " 'insert into t values ($1) on conflict (id) do nothing'",
+        ),
+        (
+            *_STALE,
+            b("update t set n = 1 where id = 2"),
+            a("insert into t values (abs(-2), 'conflict')", "23505"),
+            a("rollback"),
+            *_STALE,
+            b("delete from t where id = 1"),
+            a("insert into t values (abs(-1), 'conflict')", "23505"),
+            a("rollback"),
+        ),
+    ),
 )
