@@ -56,6 +56,16 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "The other transaction gets OC000, and commits when it is run again.",
     ),
     Divergence(
+        "nested-upsert-conflicts",
+        "A transaction gets OC000 if an INSERT … ON CONFLICT in a CTE, a DO or a function meets a row that others have "
+        "updated or deleted since its snapshot, also if it only skips the row. If the key of the row is free now, that "
+        "statement reports it, and not COMMIT.",
+        "PostgreSQL goes by the newest rows. The engine repeats an INSERT without its ON CONFLICT clause, and finds "
+        "the rows to skip by the snapshot. It cannot do so inside of another statement.",
+        "Such a transaction commits on Aurora DSQL if it skips the row. Here, run it again, or write the INSERT as a "
+        "statement of its own.",
+    ),
+    Divergence(
         "child-updated-twice",
         "A transaction that changes a row twice gets OC000 if another one has meanwhile changed a unique column of the "
         "row's parent to which the row does not refer. One that deletes the parent, changes its key or locks it FOR "

@@ -120,6 +120,15 @@ BEGIN
 END
 $$;
 
+-- Switches off the triggers of a table, which are those of foreign keys alone. Never committed, like set_unique.
+CREATE FUNCTION local_dsql_engine.skip_triggers(token text, relation oid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM local_dsql_engine.check_token(token);
+    UPDATE pg_catalog.pg_class SET relhastriggers = false WHERE oid = relation;
+END
+$$;
+
 -- The catalog, read with a search_path that no client can change.
 CREATE FUNCTION local_dsql_engine.tables(files bigint[], OUT oid bigint, OUT file bigint, OUT namespace text, OUT name text,
     OUT row_type bigint, OUT array_type bigint, OUT owner bigint, OUT columns text[], OUT assignable text[],
@@ -192,13 +201,15 @@ $$;
 
 -- Whether anything may change or lock rows that no statement shows: an action of a foreign key, a function of a client, or a
 -- view with a locking clause. PostgreSQL refuses writes in functions that are not VOLATILE. Whether a body has a handler, with
--- its guard. And the names of the procedures of clients that may end transactions: the body has the word, or CALL and the name of
--- such a procedure.
+-- its guard. The names of the routines that may have an upsert: the body has the word CONFLICT, or the name of such a routine. And
+-- the names of the procedures of clients that may end transactions: the body has the word, or CALL and the name of such a
+-- procedure.
 CREATE FUNCTION local_dsql_engine.hidden_writes(OUT by_keys boolean, OUT by_functions boolean, OUT by_views boolean,
-    OUT handles_errors boolean, OUT committing text[])
+    OUT handles_errors boolean, OUT upserting text[], OUT committing text[])
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 WITH RECURSIVE routine AS MATERIALIZED (
-    SELECT lower(p.proname::text) AS name, p.prokind, p.provolatile, p.prosrc
+    SELECT lower(p.proname::text) AS name, p.prokind, p.provolatile, p.prosrc,
+        coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) AS body
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE p.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine')
 ), committing AS (
@@ -206,11 +217,16 @@ WITH RECURSIVE routine AS MATERIALIZED (
     UNION
     SELECT r.name FROM routine r, committing c
     WHERE r.prokind = 'p' AND r.prosrc ~* '\mcall\M' AND strpos(lower(r.prosrc), c.name) > 0
+), upserting AS (
+    SELECT name FROM routine WHERE body ~* '\mconflict\M'
+    UNION
+    SELECT r.name FROM routine r, upserting u WHERE strpos(lower(r.body), u.name) > 0
 )
 SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND (confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r'))),
     EXISTS (SELECT FROM routine WHERE provolatile = 'v'),
     EXISTS (SELECT FROM pg_rewrite WHERE ev_class >= 16384 AND ev_action::text LIKE '%:rowMarks ({%'),
     EXISTS (SELECT FROM routine WHERE strpos(prosrc, 'local_dsql_engine.is_conflict(') > 0),
+    ARRAY(SELECT name FROM upserting),
     ARRAY(SELECT name FROM committing)
 $$;
 

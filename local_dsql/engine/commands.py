@@ -172,6 +172,11 @@ def oids(values: Iterable[int]) -> Parameter:
     return _array(OID_ARRAY, OID, [struct.pack("!I", each) for each in values])
 
 
+def texts(values: Iterable[str]) -> Parameter:
+    """Return texts as a `text[]` parameter."""
+    return _array(TEXT_ARRAY, TEXT, [each.encode() for each in values])
+
+
 NO_IMAGES = _array(INT4_ARRAY, _INT4, ())
 """An empty array where a statement takes no images."""
 

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect import libpg_query
 from local_dsql.engine import savepoints
-from local_dsql.engine.commands import NO_IMAGES, elements, first_error
+from local_dsql.engine.commands import (
+    NO_IMAGES,
+    Command,
+    elements,
+    first_error,
+    oid,
+    read_text_array,
+    texts,
+)
 from local_dsql.engine.errors import (
     CONFLICT,
     FOREIGN_KEY_VIOLATION,
@@ -19,12 +27,12 @@ from local_dsql.engine.errors import (
     Interrupted,
     is_interruption,
 )
-from local_dsql.engine.powers import write_rows
+from local_dsql.engine.powers import read_texts, write_rows
 from local_dsql.engine.unblock import ask_unblocked, run_unblocked
 from local_dsql.wire.messages import ServerMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from dsql_dialect import Statement
     from local_dsql.engine.commands import Parameter
@@ -36,6 +44,12 @@ if TYPE_CHECKING:
     from local_dsql.write_ahead_log.operations import Place
 
     Changes = Mapping[int, TableChanges]
+
+_SHOWS_KEY = (
+    "SELECT pg_catalog.has_table_privilege($1, 'SELECT') OR (SELECT pg_catalog.bool_and("
+    "pg_catalog.has_column_privilege($1, name, 'SELECT')) FROM pg_catalog.unnest($2) name)"
+)
+"""Reads whether PostgreSQL shows the client a key in an error: it may read the table, or all columns of the key."""
 
 
 async def foreign_keys(held: HeldSession) -> tuple[ForeignKey, ...]:
@@ -90,9 +104,11 @@ async def restored_violation(held: HeldSession, names: Collection[str] | None = 
         if key.child_file not in mine and key.parent_file not in mine:
             continue
         child, parent = await _ends(held, key)
-        if await _count(held, child, key.orphans(child, parent)):
-            return _violation(key, child)
         made = _references_made(held, key, mine.get(child.file))
+        if await _count(held, child, key.orphans(child, parent)):
+            by_parent = mine.get(parent.file)
+            removed = by_parent is not None and bool(by_parent.updates or by_parent.deletes)
+            return await _violation(held, key, child, parent, made, removed)
         if made and not await _lock_parents(held, key, child, parent, made):
             return CONFLICT
     return None
@@ -107,6 +123,25 @@ def _references_made(held: HeldSession, key: ForeignKey, changes: TableChanges |
         return []
     moved = held.transaction.moved.get(key.name, ())
     return [*changes.inserts, *(own for base, own in changes.updates.items() if base in moved)]
+
+
+async def check_references(held: HeldSession, table: Table, made: Sequence[Place]) -> ServerMessage | None:
+    """Make the checks of the foreign keys of a table for rows that were made without them; lock the parents.
+
+    Return the violation; CONFLICT if there is none that is certain. Deferrable keys are checked as `restored_violation`
+    does.
+    """
+    for key in await foreign_keys(held):
+        if key.child_file != table.file:
+            continue
+        if len(key.columns) > 1:
+            return CONFLICT  # MATCH FULL has a rule of its own for NULLs
+        child, parent = await _ends(held, key)
+        if not key.deferrable and await _count(held, child, key.orphans_at(child, parent), made):
+            return await _violation(held, key, child, parent, made, removed=False)
+        if not await _lock_parents(held, key, child, parent, made):
+            return CONFLICT
+    return None
 
 
 async def _lock_parents(
@@ -194,9 +229,41 @@ async def _count(
     return result.number
 
 
-def _violation(key: ForeignKey, child: Table) -> ServerMessage:
+async def _violation(
+    held: HeldSession, key: ForeignKey, child: Table, parent: Table, made: Sequence[Place], removed: bool
+) -> ServerMessage:
+    """Return the error as PostgreSQL reports it: for a child made, or `removed`: for a parent that is gone."""
+    token = held.services.token
+    of_children = (
+        await _read_key(held, read_texts(token, key.orphan_keys(child, parent, among=True), made))
+    )[:1]
+    of_parent = not of_children and removed
+    values = of_children or await _read_key(
+        held, read_texts(token, key.orphan_keys(child, parent, among=False))
+    )
+    table, columns = (parent, key.targets) if of_parent else (child, key.columns)
+    (shown,) = await held.run([Command(_SHOWS_KEY, (oid(table.oid), texts(columns)))])
+    shows = shown.error is None and shown.is_true and values
+    row = f"Key ({', '.join(columns)})=({values[0]})" if shows else "Key"
+    if of_parent:
+        action, of = f'update or delete on table "{parent.relation}"', f' on table "{child.relation}"'
+        detail = f'{row} is still referenced from table "{child.relation}".'
+    else:
+        action, of = f'insert or update on table "{child.relation}"', ""
+        detail = f'{row} is not present in table "{parent.relation}".'
     return ServerMessage(
         FOREIGN_KEY_VIOLATION,
-        f'insert or update on table "{child.relation}" violates foreign key constraint "{key.name}"',
-        hint="Insert the parent row before COMMIT, or change the reference.",
+        f'{action} violates foreign key constraint "{key.name}"{of}',
+        detail,
+        schema=child.schema,
+        table=child.relation,
+        constraint=key.name,
     )
+
+
+async def _read_key(held: HeldSession, command: Command) -> list[str]:
+    (result,) = await held.run([command])
+    if result.error is not None:
+        raise EngineError(dict(result.error))
+    cell = result.rows[0][0]
+    return read_text_array(cell) if cell is not None else []

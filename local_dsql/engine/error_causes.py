@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
 from local_dsql.engine.answers import Finding
-from local_dsql.engine.commands import TEXT_ARRAY, Command, Parameter, first_error, text
+from local_dsql.engine.commands import Command, first_error, text, texts
 from local_dsql.engine.deferred_checks import foreign_keys
 from local_dsql.engine.duplicates import violated_index, visible_duplicate
 from local_dsql.engine.errors import (
@@ -23,7 +23,7 @@ from local_dsql.engine.errors import (
     Interrupted,
     is_interruption,
 )
-from local_dsql.engine.powers import set_unique, write_rows
+from local_dsql.engine.powers import set_unique, skip_triggers, write_rows
 from local_dsql.engine.unblock import ask_unblocked, run_unblocked
 
 if TYPE_CHECKING:
@@ -143,9 +143,9 @@ async def _find_duplicate(held: HeldSession, request: Request, index: UniqueInde
 
 
 async def run_without(
-    held: HeldSession, request: Request, off: Collection[UniqueIndex]
+    held: HeldSession, request: Request, off: Collection[UniqueIndex], unreferring: Table | None = None
 ) -> tuple[int, Response]:
-    """Run a statement again after a guard, with indexes switched off.
+    """Run a statement again after a guard, with indexes switched off, and without the foreign keys of one table.
 
     Returns:
         The position in the log before it if an index is switched off, and its answer.
@@ -163,6 +163,8 @@ async def run_without(
     position = log.position
     await held.ask(savepoints.SET_GUARD)
     await _switch(held, off, value=False)
+    if unreferring is not None:
+        await _switch_off_triggers(held, unreferring)
     (answer,) = await ask_unblocked(held, request.repetition, bulk=True)
     if (error := answer.error) is None:
         await _switch(held, off, value=True)  # shapes that are read from now on have all indexes
@@ -178,10 +180,18 @@ async def _switch(held: HeldSession, indexes: Collection[UniqueIndex], *, value:
         Interrupted: another transaction has switched one, and could not be suspended.
     """
     if indexes:
-        found = await run_unblocked(held, [set_unique(held.services.token, indexes, value=value)])
-        error = first_error(found)
-        if error is not None:
-            raise Interrupted(error) if is_interruption(error) else EngineError(dict(error))
+        await _run_power(held, set_unique(held.services.token, indexes, value=value))
+
+
+async def _switch_off_triggers(held: HeldSession, table: Table) -> None:
+    """Switch off the triggers of a table, which are those of foreign keys, as `_switch`; only a rollback undoes it."""
+    await _run_power(held, skip_triggers(held.services.token, table))
+
+
+async def _run_power(held: HeldSession, command: Command) -> None:
+    error = first_error(await run_unblocked(held, [command]))
+    if error is not None:
+        raise Interrupted(error) if is_interruption(error) else EngineError(dict(error))
 
 
 async def violated_key(
@@ -219,16 +229,10 @@ async def find_child(held: HeldSession, fields: Mapping[str, str], newer: Newer)
         return None
     if not newer.has_made(child.file):
         return Finding.NOTHING_NEWER
-    detail = Parameter(TEXT_ARRAY, _one_text(fields["D"]))
+    detail = texts([fields["D"]])
     command = write_rows(held.services.token, child, key.still_referenced(child, parent), (), detail)
     (result,) = await held.run([command])
     if result.error is not None:
         await held.ask(savepoints.TO_GUARD)
         return None
     return Finding.VISIBLE if result.number else None
-
-
-def _one_text(value: str) -> bytes:
-    data = value.encode()
-    head = (1, 0, 25, 1, 1, len(data))
-    return b"".join(number.to_bytes(4, "big") for number in head) + data

@@ -13,7 +13,12 @@ from local_dsql.engine import prepared, savepoints
 from local_dsql.engine.answers import Answer, Finding, passed_on, real, refused, succeeded
 from local_dsql.engine.deferred_checks import violation_at_once
 from local_dsql.engine.doomed import run_doomed
-from local_dsql.engine.duplicates import unseen_duplicate, violation
+from local_dsql.engine.duplicates import (
+    first_duplicate,
+    lacks_freed_keys,
+    unseen_duplicates,
+    violation,
+)
 from local_dsql.engine.error_causes import (
     find_real,
     may_handle_errors,
@@ -48,7 +53,7 @@ from local_dsql.engine.schema_changes import schema_changed
 from local_dsql.engine.size import too_large
 from local_dsql.engine.suspend import capture, give_way, keep_portals
 from local_dsql.engine.unblock import ask_unblocked
-from local_dsql.engine.upserts import answer_by_snapshot, is_upsert, settle_duplicate
+from local_dsql.engine.upserts import Unsettled, is_upsert, may_upsert, settle
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
@@ -239,17 +244,32 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
         return passed_on(answer)  # run again, it would read its portal from the first row
     if transaction.doomed is not None:
         return await _answer_as_doomed(held, request, answer)
+    if (settled := await _settle_upsert(held, request, answer)) is not None:
+        return settled
     if error["C"] == SERIALIZATION_FAILURE:
-        settled = await answer_by_snapshot(held, request, answer)
-        if settled is not None:
-            return succeeded(settled)
-    elif error["C"] == UNIQUE_VIOLATION and (duplicate := await settle_duplicate(held, request, answer)):
-        return duplicate
-    elif handled := await _handled(held, request, error):
+        return await _doom(held, request)
+    if handled := await _handled(held, request, error):
         return handled
-    elif (finding := await find_real(held, request, error)) is not None:
+    if (finding := await find_real(held, request, error)) is not None:
         return real(answer, finding)
     return await _doom(held, request)
+
+
+async def _settle_upsert(held: HeldSession, request: Request, answer: Response) -> Answer | None:
+    """Return the answer by the snapshot to an upsert that has failed, None if its error is to be looked into."""
+    error = answer.error
+    assert error is not None
+    if error["C"] == UNIQUE_VIOLATION:
+        # PostgreSQL does not find the row that the clause is about if others have freed its key.
+        if not await may_upsert(held, request) or not await lacks_freed_keys(held, error):
+            return None
+    elif error["C"] != SERIALIZATION_FAILURE:
+        return None
+    settled = await settle(held, request, answer)
+    if isinstance(settled, Answer):
+        return settled
+    surely_fails = settled is Unsettled.UPDATE or error["C"] == SERIALIZATION_FAILURE
+    return None if surely_fails else refused(CONFLICT)
 
 
 async def _handled(held: HeldSession, request: Request, error: Mapping[str, str]) -> Answer | None:
@@ -351,18 +371,24 @@ def note_statement(held: HeldSession, statement: Statement) -> None:
 async def _check_duplicates(held: HeldSession, request: Request, answer: Response) -> Answer:
     """Return the answer to a statement that succeeded, unless by the snapshot it has made a duplicate key."""
     transaction, log = held.transaction, held.services.log
-    index = await unseen_duplicate(held, await log.newer(transaction), transaction.checked)
-    if index is None:
+    found = await unseen_duplicates(held, await log.newer(transaction), transaction.checked)
+    if found is None:
         return succeeded(answer)
     if not is_upsert(request):
+        if await may_upsert(held, request):  # run again on newer rows, it would insert again
+            return refused(CONFLICT)
         if await may_handle_errors(held, request):  # then by the snapshot a handler runs
             await held.ask(savepoints.TO_GUARD)
             return await _doom(held, request)
-        return refused(violation(index))
+        duplicate = await first_duplicate(held, *found)
+        return refused(CONFLICT if duplicate is None else await violation(held, duplicate))
     # PostgreSQL has inserted where the snapshot has a row.
     await held.ask(savepoints.TO_GUARD)
-    settled = await answer_by_snapshot(held, request, answer)
-    if settled is None:
+    settled = await settle(held, request, answer)
+    if settled is Unsettled.UNKNOWN:
+        return refused(CONFLICT)
+    if isinstance(settled, Unsettled):
         return await _doom(held, request)
-    await log.catch_up()  # to behind the rows that it has restored, which are counted
-    return succeeded(settled)
+    if settled.error is None:
+        await log.catch_up()  # to behind the rows that it has restored, which are counted
+    return settled

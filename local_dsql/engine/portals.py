@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from local_dsql.wire.backend import Backend
+    from local_dsql.wire.frames import Frame
 
 
 class PortalKeeper(Protocol):
@@ -24,6 +27,9 @@ class PortalKeeper(Protocol):
     async def after_resume(self, backend: Backend) -> None:
         """Bind portals again that have not been executed."""
 
+    def keep(self, portal: bytes, rest: Sequence[Frame]) -> None:
+        """Keep the rest of the response to a portal whose statement the engine has answered, up to CommandComplete."""
+
 
 class NoPortals:
     """Keeper of a session that has no portals across statements."""
@@ -32,4 +38,7 @@ class NoPortals:
         """Do nothing."""
 
     async def after_resume(self, backend: Backend) -> None:
+        """Do nothing."""
+
+    def keep(self, portal: bytes, rest: Sequence[Frame]) -> None:
         """Do nothing."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from local_dsql.engine.commands import (
     NO_IMAGES,
+    TEXT,
     TID,
     Command,
     Parameter,
@@ -34,6 +35,7 @@ _RECORD_VALIDATION_JOB = (
 _MAP_IDENTITY = "SELECT local_dsql_engine.map_identity($1, $2, $3)"
 _UNMAP_IDENTITY = "SELECT local_dsql_engine.unmap_identity($1, $2, $3)"
 _SET_UNIQUE = "SELECT local_dsql_engine.set_unique($1, $2, $3)"
+_SKIP_TRIGGERS = "SELECT local_dsql_engine.skip_triggers($1, $2)"
 _TOKEN_BYTES = 16
 
 
@@ -111,6 +113,16 @@ def write_rows(
 def set_unique(token: Parameter, indexes: Iterable[UniqueIndex], value: bool) -> Command:
     """Return the command that switches the uniqueness of indexes off or on for this backend; never committed."""
     return Command(_SET_UNIQUE, (token, oids(index.oid for index in indexes), boolean(value)))
+
+
+def skip_triggers(token: Parameter, table: Table) -> Command:
+    """Return the command that switches the triggers of a table off for this backend, until it is rolled back."""
+    return Command(_SKIP_TRIGGERS, (token, oid(table.oid)))
+
+
+def read_texts(token: Parameter, statement: str, at: Iterable[Place] = ()) -> Command:
+    """Return the command that reads texts, as one array; its statement must not run code of clients."""
+    return Command(_READ, (token, Parameter(TEXT, None), text(statement), places(at)), binary=True)
 
 
 def record_index_job(token: Parameter, job_id: str, unique: bool) -> Command:

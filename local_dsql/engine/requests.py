@@ -103,6 +103,14 @@ def with_text(request: Request, sql: str) -> Request | None:
     return Request(_under_own_name(messages.cstring(sql) + types, values), statement=statement)
 
 
+def executed_portal(request: Request) -> tuple[bytes, int]:
+    """Return the portal that a request executes, and its row limit; 0 is none."""
+    if request.simple:
+        return b"", 0
+    frames = FrameReader().feed(request.again or request.body)
+    return next((messages.execute_parts(raw) for kind, raw in frames if kind == b"E"), (b"", 0))
+
+
 def renamed(request: Request) -> Request:
     """Return the request under names of the engine's own, whatever the client does with its names meanwhile.
 

@@ -51,13 +51,14 @@ class CatalogChange(NamedTuple):
 
 class HiddenWrites(NamedTuple):
     """Causes of changes and locks that no text of a statement shows: foreign keys with actions, functions, locking
-    views. `handles_errors`: a function or procedure has a handler. `committing`: names, in lower case, of procedures
-    that may COMMIT, by themselves or by CALL."""
+    views. `handles_errors`: a function or procedure has a handler. Names of functions and procedures, in lower case:
+    `upserting` may have an INSERT … ON CONFLICT, `committing` may COMMIT, by themselves or by what they call."""
 
     by_keys: bool
     by_functions: bool
     by_views: bool
     handles_errors: bool
+    upserting: frozenset[str]
     committing: frozenset[str]
 
     @property
@@ -200,17 +201,22 @@ class TableCatalog:
         """Return whether a function or a procedure of a client has a handler."""
         return (await self._read_hidden_writes(session, keep=keep)).handles_errors
 
+    async def upserting_functions(self, session: CommandRunner, *, keep: bool = True) -> frozenset[str]:
+        """Return the names of the functions of clients that may have an upsert, as in `HiddenWrites`."""
+        return (await self._read_hidden_writes(session, keep=keep)).upserting
+
     async def _read_hidden_writes(self, session: CommandRunner, *, keep: bool) -> HiddenWrites:
         if self._hidden_writes is not None and keep:
             return self._hidden_writes
         version = self.version
         (row,) = (await _checked(session, [_HIDDEN_WRITES]))[0].rows
-        keys, functions, views, handlers, committing = row
+        keys, functions, views, handlers, upserting, committing = row
         found = HiddenWrites(
             read_bool(keys),
             read_bool(functions),
             read_bool(views),
             read_bool(handlers),
+            frozenset(read_text_array(upserting)),
             frozenset(read_text_array(committing)),
         )
         if keep and version == self.version and not self._in_progress:

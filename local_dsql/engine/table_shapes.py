@@ -161,19 +161,73 @@ class Table:
             f" ON {index.equal('_mine', '_other')} AND _mine._place <> _other._place LIMIT 1"
         )
 
+    @cached_property
+    def repeat(self) -> str:
+        """Inserts the rows at places once more."""
+        return (
+            f"{self._into} FROM (SELECT (_t.*)::{self.name} AS image FROM ONLY {self.name} _t"
+            " WHERE _t.ctid = ANY ($1)) _new"
+        )
+
     def twins(self, index: UniqueIndex) -> str:
-        """Return the statement that counts the other rows with the key of the first row that the snapshot shows."""
-        return f"SELECT 1 {self._twins(index)}"
+        """Return the statement that reads the places of those rows which have the key of a visible row elsewhere, and
+        then, in the same order, the places of these *twins*."""
+        return (
+            "SELECT pg_catalog.array_agg(_mine._place ORDER BY _mine._place, _other._place)"
+            " || pg_catalog.array_agg(_other._place ORDER BY _mine._place, _other._place)"
+            f" FROM {self._with_twins(index)}"
+        )
 
-    def twin_places(self, index: UniqueIndex) -> str:
-        """Return the statement that reads the places of `twins`."""
-        return f"SELECT pg_catalog.array_agg(_other._place) {self._twins(index)}"
+    def delete_twins(self, index: UniqueIndex) -> str:
+        """Return the statement that deletes those of the rows which have a twin."""
+        return self._delete_of(f"SELECT _mine._place FROM {self._with_twins(index)}")
 
-    def _twins(self, index: UniqueIndex) -> str:
+    def delete_repeated(self, indexes: Iterable[UniqueIndex]) -> str:
+        """Return the statement that deletes those of the rows which have a key of an earlier one that surely stays.
+
+        That one has none of its keys after another row. What is deleted lets later rows stay, so the statement runs
+        again until it deletes nothing.
+        """
+        numbered = " UNION ALL ".join(
+            f"SELECT _place, _number, _first FROM ({self._numbered(index)}) _mine" for index in indexes
+        )
+        stays = "SELECT _number FROM _key GROUP BY _number HAVING pg_catalog.bool_and(_first = _number)"
+        repeated = f"SELECT _place FROM _key WHERE _first <> _number AND _first IN ({stays})"
+        return f"WITH _key AS MATERIALIZED ({numbered}) {self._delete_of(repeated)}"
+
+    def delete_violating(self, index: UniqueIndex) -> str:
+        """Return the statement that deletes those of the rows which have a twin, or the key of an earlier one."""
+        return self._delete_of(
+            f"SELECT _mine._place FROM {self._with_twins(index)}"
+            f" UNION ALL SELECT _place FROM ({self._numbered(index)}) _mine WHERE _first <> _number"
+        )
+
+    def _delete_of(self, chosen: str) -> str:
+        return f"DELETE FROM ONLY {self.name} WHERE ctid = ANY (ARRAY({chosen}))"
+
+    def _with_twins(self, index: UniqueIndex) -> str:
+        """Return the join of rows with their twins.
+
+        OFFSET 0 hides from the planner that an index of `_mine` is unique: here it is not, and PostgreSQL would join a
+        twin with one row only.
+        """
         rows = index.select_keys(f"ONLY {self.name}", "ctid AS _place")
         return (
-            f"FROM ({rows} AND ctid = ($1)[1]) _mine JOIN ({rows}) _other"
-            f" ON {index.equal('_mine', '_other')} AND _other._place <> ALL ($1)"
+            f"({rows} AND ctid = ANY ($1) OFFSET 0) _mine JOIN ({rows} AND ctid <> ALL ($1)) _other"
+            f" ON {index.equal('_mine', '_other')}"
+        )
+
+    def _numbered(self, index: UniqueIndex) -> str:
+        """Return a SELECT of the rows that have a key: with their number, and that of the first with the same key."""
+        rows = index.select_keys(f"ONLY {self.name}", "ctid AS _place")
+        keys = [f"_row._k{number}" for number in range(len(index.keys))]
+        known = "true" if index.nulls_equal else " AND ".join(f"{each} IS NOT NULL" for each in keys)
+        return (
+            f"SELECT _row._place, _at.number AS _number,"
+            f" pg_catalog.min(_at.number) OVER (PARTITION BY {', '.join(keys)}) AS _first"
+            f" FROM ({rows} AND ctid = ANY ($1)) _row"
+            " JOIN pg_catalog.unnest($1) WITH ORDINALITY _at(place, number) ON _at.place = _row._place"
+            f" WHERE {known}"
         )
 
     def delete_duplicates(self, index: UniqueIndex, count: int) -> str:
@@ -257,17 +311,30 @@ class ForeignKey:
 
     def orphans(self, child: Table, parent: Table) -> str:
         """Return the statement that finds a child without a parent in the snapshot."""
+        return f"SELECT 1 {self._orphans(child, parent)} LIMIT 1"
+
+    def orphan_keys(self, child: Table, parent: Table, *, among: bool) -> str:
+        """Return the statement that reads the values with which a child refers to no parent, as PostgreSQL prints them.
+
+        `among`: the child is one of the rows at places.
+        """
+        values = ", ".join(f"pg_catalog.concat(_c.{identifier(each)})" for each in self.columns)
+        chosen = " AND _c.ctid = ANY ($1)" if among else ""
         return (
-            f"SELECT 1 FROM ONLY {child.name} _c WHERE {self.refers('_c')} AND NOT EXISTS"
-            f" (SELECT 1 FROM ONLY {parent.name} _p WHERE {self.equal('_c', '_p')}) LIMIT 1"
+            "SELECT pg_catalog.array_agg(_orphan.key) FROM"
+            f" (SELECT pg_catalog.concat_ws(', ', {values}) AS key {self._orphans(child, parent)}{chosen}"
+            " ORDER BY _c.ctid LIMIT 1) _orphan"
+        )
+
+    def _orphans(self, child: Table, parent: Table) -> str:
+        return (
+            f"FROM ONLY {child.name} _c WHERE {self.refers('_c')} AND NOT EXISTS"
+            f" (SELECT 1 FROM ONLY {parent.name} _p WHERE {self.equal('_c', '_p')})"
         )
 
     def orphans_at(self, child: Table, parent: Table) -> str:
         """Return the statement that finds a child without a parent among the rows at places."""
-        return (
-            f"SELECT 1 FROM ONLY {child.name} _c WHERE _c.ctid = ANY ($1) AND {self.refers('_c')} AND NOT EXISTS"
-            f" (SELECT 1 FROM ONLY {parent.name} _p WHERE {self.equal('_c', '_p')}) LIMIT 1"
-        )
+        return f"SELECT 1 {self._orphans(child, parent)} AND _c.ctid = ANY ($1) LIMIT 1"
 
     def children_of(self, child: Table, parent: Table, parents: Iterable[Place]) -> str:
         """Return the statement that finds a child, among the rows at places, whose reference has another form.

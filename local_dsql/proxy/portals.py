@@ -24,7 +24,7 @@ from local_dsql.wire.frames import BODY, FrameReader
 from local_dsql.wire.message_types import BackendMessage, FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from dsql_dialect import Statement
     from local_dsql.wire.backend import Backend
@@ -182,6 +182,11 @@ class Portals:
         """Bind portals again that have not been executed."""
         for portal in self._bound.keys() - self._begun - self._finished - self._fresh:
             await backend.request(self._bound[portal].raw + messages.SYNC)
+
+    def keep(self, portal: bytes, rest: Sequence[Frame]) -> None:
+        """Keep the rest of the response to a portal whose statement the engine has answered, up to CommandComplete."""
+        self.drained[portal] = deque(rest)
+        self.lost.add(portal)
 
     def serve(self, kind: bytes, raw: bytes, ending: bytes) -> Served | None:
         """Return the response to an Execute of a lost portal; None for other messages and portals.

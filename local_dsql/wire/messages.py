@@ -291,6 +291,9 @@ class ServerMessage:
     hint: str | None = None
     position: int | None = None
     severity: str = "ERROR"
+    schema: str | None = None
+    table: str | None = None
+    constraint: str | None = None
 
     def encode(self) -> bytes:
         """Return an ErrorResponse; for a warning, a NoticeResponse."""
@@ -301,6 +304,9 @@ class ServerMessage:
             fields["H"] = self.hint
         if self.position is not None:
             fields["P"] = str(self.position)
+        for field, value in (("s", self.schema), ("t", self.table), ("n", self.constraint)):
+            if value is not None:
+                fields[field] = value
         encoded = error(fields)
         return (
             encoded if self.severity != "WARNING" else frame(BackendMessage.NOTICE_RESPONSE, encoded[BODY:])

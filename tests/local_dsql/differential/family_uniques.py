@@ -90,6 +90,48 @@ UNIQUES = (
         ("nd",),
     ),
     Family(
+        "upserts of several keys",
+        (
+            "CREATE TABLE u (id int PRIMARY KEY, code text UNIQUE, email text, n int)",
+            "CREATE UNIQUE INDEX ASYNC u_email ON u (lower(email)) WHERE n > 0",
+            "CREATE VIEW uv AS SELECT code, id AS number FROM u",
+        ),
+        ("INSERT INTO u VALUES (1, 'a', 'a', 1), (2, 'b', 'B', 1), (3, 'c', NULL, 0)",),
+        (
+            *(
+                Shape(
+                    f"INSERT INTO u VALUES ({{id}}, {{code}}, {{email}}, 1) ON CONFLICT {clause}",
+                    2,
+                    tags=_UPSERT,
+                )
+                for clause in (
+                    "DO NOTHING",
+                    "(id) DO NOTHING",
+                    "(code) DO NOTHING RETURNING id",
+                    "(lower(email)) WHERE n > 0 DO NOTHING",
+                    "(id) DO UPDATE SET n = u.n + 1",
+                    "(code) DO UPDATE SET n = u.n + 1 WHERE u.n > 1 RETURNING n",
+                    "(lower(email)) WHERE n > 0 DO UPDATE SET id = excluded.id",
+                )
+            ),
+            Shape(
+                "INSERT INTO u VALUES ({id}, {code}, {email}, 1), ({id2}, {code}, {email}, 0) ON CONFLICT (code)"
+                " DO NOTHING RETURNING id, code",
+                2,
+                tags=_UPSERT,
+                several=True,
+            ),
+            Shape("INSERT INTO uv VALUES ({code}, {id}) ON CONFLICT (code) DO NOTHING", tags=_UPSERT),
+            Shape("INSERT INTO u VALUES ({id}, {code}, {email}, 1)", several=True),
+            Shape("UPDATE u SET id = {id}, code = {maybecode} WHERE id = {id2}", 2, several=True),
+            Shape("UPDATE u SET n = n + 1 WHERE id = {id}", 2),
+            Shape("DELETE FROM u WHERE id = {id}", 4),
+            Shape("SELECT id, code, email, n FROM u ORDER BY id", ordered=True),
+        ),
+        ("UPDATE u SET n = n",),
+        ("u",),
+    ),
+    Family(
         "odd names",
         (f'CREATE TABLE {_W} ("Sel ect" int PRIMARY KEY, {_X} text UNIQUE, {_Q} text)',),
         (f"INSERT INTO {_W} VALUES (1, ')=(', 'one'), (2, 'a,b', 'two')",),

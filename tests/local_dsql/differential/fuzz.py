@@ -108,7 +108,8 @@ class Fuzz:
             self._round()
 
     def _round(self) -> None:
-        families = self._random.sample(self._families, self._random.choice((1, 1, 2)))
+        count = min(self._random.choice((1, 1, 2)), len(self._families))
+        families = self._random.sample(self._families, count)
         shapes = [
             shape for family in families for shape in family.shapes if not shape.tags & self._options.without
         ]

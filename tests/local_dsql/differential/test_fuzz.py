@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local_dsql.differential.fuzz import Fuzz
+from tests.local_dsql.differential.families import BY_NAME
+from tests.local_dsql.differential.fuzz import Fuzz, Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 STATEMENTS = 2500
 """Statements of one seed."""
+UPSERTS = 460
+"""Statements of the run with upserts alone."""
 
 QUICK, QUICK_SUSPENDED = range(1, 2), range(5, 6)
 SLOW, SLOW_SUSPENDED = range(1000, 1200), range(2000, 2100)
@@ -44,3 +47,12 @@ def test_sessions_get_the_answers_of_the_oracle(seed: int, local: LocalCluster, 
     with closing(Fuzz(local, plain, seed)) as fuzz:
         fuzz.play(STATEMENTS)
         assert fuzz.done["transactions"] > STATEMENTS / 20
+
+
+@pytest.mark.parametrize("seed", [2, 4, 7, 9])
+@pytest.mark.parametrize("suspend_always", [False, True], ids=["as-needed", "suspend-always"], indirect=True)
+def test_upserts_get_the_answers_of_the_oracle(seed: int, local: LocalCluster, plain: PlainPostgres) -> None:
+    """By every unique index of the table, not only by that of the clause."""
+    options = Options([BY_NAME["upserts of several keys"]], ddl=False, cuts=False, bursts=False)
+    with closing(Fuzz(local, plain, seed, options)) as fuzz:
+        fuzz.play(UPSERTS)

@@ -1,10 +1,12 @@
-"""Upserts with parameters over stale rows: parameters of the ON CONFLICT clause are left out, and come back."""
+"""Upserts over stale rows: parameters of the ON CONFLICT clause, the time that many rows take, and random rows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.timing import TooSlowError, unless_busy
 
 if TYPE_CHECKING:
     from tests.local_dsql.engine.laboratory import Laboratory, Reply
@@ -34,3 +36,33 @@ def test_parameters_of_an_upsert(
     assert found.tag == tag, found
     conflict = clause.startswith("(id) do update set n = $3")
     assert end.short == ("40001" if conflict else "COMMIT")
+
+
+_MANY = 3000
+
+
+@pytest.mark.parametrize("action", ["nothing", "update set n = 1 where t.n > 5"])
+def test_an_upsert_of_many_rows_takes_little_longer_if_one_is_stale(
+    laboratory: Laboratory, action: str
+) -> None:
+    def run() -> None:
+        found, end = laboratory.run(upsert())
+        assert (found.tag, end.short) == (f"INSERT 0 {_MANY - 1}", "COMMIT"), found
+        if found.seconds > 1:
+            raise TooSlowError(f"{found.seconds:.3f} s")
+
+    async def upsert() -> tuple[Reply, Reply]:
+        one, other = await laboratory.client(), await laboratory.client()
+        await other.ok(
+            "drop table if exists t",
+            "create table t(id int primary key, code text unique, n int)",
+            "insert into t values (7, 'c7', 0)",
+        )
+        await one.ok("begin", "select * from t")
+        await other.ok("update t set n = 2 where id = 7")
+        found = await one.run(
+            f"insert into t select i, 'c' || i, i from generate_series(1, {_MANY}) i on conflict (id) do {action}"
+        )
+        return found, await one.run("commit")
+
+    unless_busy(run)

@@ -17,7 +17,7 @@ import pytest
 from local_dsql.client.launch import SUSPEND_ALWAYS
 from local_dsql.divergences import BY_ID
 from local_dsql.wire import messages
-from local_dsql.wire.message_types import BackendMessage
+from local_dsql.wire.message_types import BackendMessage, ObjectKind
 from tests.local_dsql.proxy import raw_client, wire_blocks
 from tests.local_dsql.proxy.cluster import Cluster
 from tests.local_dsql.proxy.differential_wire import DifferentialRunner, Script
@@ -381,3 +381,40 @@ def test_a_portal_whose_first_execution_is_stopped_is_read_further(
     assert _rows(first) == [1, 2, 3, 4]
     rest = reader.fetch_more()
     assert _is_conflict(rest) or _rows(rest) == [5, 6]
+
+
+# upserts that the engine answers, because others have changed rows since the snapshot
+
+UPSERTS = {
+    "DO NOTHING": "DO NOTHING RETURNING id",
+    "DO UPDATE": "(id) DO UPDATE SET n = 1 WHERE portals.n > 5 RETURNING id",
+    "no rows": "DO NOTHING",
+}
+RESTORE = "INSERT INTO portals VALUES (1, 0) ON CONFLICT (id) DO UPDATE SET n = 0"
+CHANGES = ("UPDATE portals SET n = 9 WHERE id = 1", "DELETE FROM portals WHERE id = 1")
+LIMITS = ((1, 1, 9), (2, 1, 1), (3, 0), (4, 1), (0, 1))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("clause", UPSERTS.values(), ids=UPSERTS)
+def test_an_upsert_over_changed_rows_has_the_messages_of_any_upsert(
+    admin: psycopg.Connection[tuple[object, ...]], reader: Reader, clause: str, change: str
+) -> None:
+    sql = f"INSERT INTO portals VALUES (10, 0), (1, 0), (11, 0), (12, 0) ON CONFLICT {clause}"
+    bound = [raw_client.parse(sql), raw_client.describe("", ObjectKind.STATEMENT), raw_client.bind("p")]
+
+    def play(limits: tuple[int, ...], *others: str) -> list[list[Frame]]:
+        reader.ask(messages.query("BEGIN"))
+        reader.ask(messages.query("SELECT FROM portals"))
+        for each in others:
+            admin.execute(each)
+        found = [reader.ask(*bound, raw_client.execute("p", limits[0]), raw_client.SYNC)]
+        found += [reader.fetch_more(limit) for limit in limits[1:]]
+        found.append(reader.ask(messages.query("SELECT id, n FROM portals ORDER BY id")))
+        reader.ask(messages.query("ROLLBACK"))
+        return found
+
+    for limits in LIMITS:
+        admin.execute(RESTORE)
+        expected = play(limits)
+        assert play(limits, change) == expected, limits
