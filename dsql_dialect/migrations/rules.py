@@ -194,7 +194,7 @@ ROWS_PER_MIGRATION = ROWS_PER_TRANSACTION - 1
 TOO_MANY_ROWS = Rule(
     id="too-many-rows",
     title="More rows than a transaction may change",
-    remedy=f"Write the rows into several migrations, at most {ROWS_PER_MIGRATION:,} rows each, as one row of each "
+    remedy=f"Move rows into further migrations, at most {ROWS_PER_MIGRATION:,} rows each, as one row of each "
     f"transaction is the journal's; elsewhere into several transactions of {ROWS_PER_TRANSACTION:,} rows. A program "
     "calls `db.load`.",
     sqlstate="54000",
