@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from local_dsql.engine.errors import EngineError
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY
 from local_dsql.write_ahead_log.operations import Place
@@ -110,6 +111,25 @@ def results(answer: Response) -> list[Result]:
 def first_error(found: Sequence[Result]) -> Mapping[str, str] | None:
     """Return the fields of the error among results, or None."""
     return found[-1].error if found else None
+
+
+class CommandRunner(Protocol):
+    """A held session that can run commands."""
+
+    async def run(self, commands: Sequence[Command]) -> list[Result]:
+        """Run commands in one round trip and return their results, the last one of which may be an error."""
+
+
+async def run_checked(runner: CommandRunner, commands: Sequence[Command]) -> list[Result]:
+    """Run commands, if any, in one round trip and return their results.
+
+    Raises:
+        EngineError: PostgreSQL refuses one.
+    """
+    found = await runner.run(commands) if commands else []
+    if (error := first_error(found)) is not None:
+        raise EngineError(error)
+    return found
 
 
 def _cells(raw: bytes) -> list[Cell]:

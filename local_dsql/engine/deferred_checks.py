@@ -18,12 +18,12 @@ from local_dsql.engine.commands import (
     first_error,
     oid,
     read_text_array,
+    run_checked,
     texts,
 )
 from local_dsql.engine.errors import (
     CONFLICT,
     FOREIGN_KEY_VIOLATION,
-    EngineError,
     Interrupted,
     is_interruption,
 )
@@ -79,9 +79,9 @@ async def _moved(held: HeldSession, key: ForeignKey, captured: CapturedTable) ->
     if count in (0, len(base)):
         return base if count else ()
     images = zip(base, elements(captured.updated), strict=True)
-    found = await held.run([write_rows(token, table, key.moved(table), [at], image) for at, image in images])
-    if found[-1].error is not None:
-        raise EngineError(dict(found[-1].error))
+    found = await run_checked(
+        held, [write_rows(token, table, key.moved(table), [at], image) for at, image in images]
+    )
     return {place for place, result in zip(base, found, strict=True) if result.number}
 
 
@@ -223,9 +223,7 @@ async def _ends(held: HeldSession, key: ForeignKey) -> tuple[Table, Table]:
 async def _count(
     held: HeldSession, table: Table, statement: str, at: Iterable[Place] = (), images: Parameter = NO_IMAGES
 ) -> int:
-    (result,) = await held.run([write_rows(held.services.token, table, statement, at, images)])
-    if result.error is not None:
-        raise EngineError(dict(result.error))
+    (result,) = await run_checked(held, [write_rows(held.services.token, table, statement, at, images)])
     return result.number
 
 
@@ -262,8 +260,6 @@ async def _violation(
 
 
 async def _read_key(held: HeldSession, command: Command) -> list[str]:
-    (result,) = await held.run([command])
-    if result.error is not None:
-        raise EngineError(dict(result.error))
+    (result,) = await run_checked(held, [command])
     cell = result.rows[0][0]
     return read_text_array(cell) if cell is not None else []

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
-from local_dsql.engine.commands import Command, first_error, oid
-from local_dsql.engine.errors import UNIQUE_VIOLATION, EngineError
+from local_dsql.engine.commands import Command, first_error, oid, run_checked
+from local_dsql.engine.errors import UNIQUE_VIOLATION
 from local_dsql.engine.powers import set_unique, write_rows
 from local_dsql.engine.suspend import tables_of
 from local_dsql.engine.unblock import run_unblocked
@@ -19,7 +19,6 @@ from local_dsql.wire.messages import ServerMessage
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from local_dsql.engine.commands import Result
     from local_dsql.engine.committed_rows import Newer
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import Table, UniqueIndex
@@ -93,9 +92,8 @@ async def _duplicated(
     if not made or not indexes:
         return []
     token = held.services.token
-    found = await held.run([write_rows(token, table, table.duplicates(index), made) for index in indexes])
-    if (error := first_error(found)) is not None:
-        raise EngineError(dict(error))
+    commands = [write_rows(token, table, table.duplicates(index), made) for index in indexes]
+    found = await run_checked(held, commands)
     return [index for index, result in zip(indexes, found, strict=True) if result.number]
 
 
@@ -107,7 +105,8 @@ async def first_duplicate(held: HeldSession, table: Table, made: Sequence[Place]
     first: tuple[int, int, UniqueIndex] | None = None
     for index in await _duplicated(held, table, made, checked_at_once(table)):
         await held.ask(savepoints.SET_GUARD)
-        await _checked(held, write_rows(held.services.token, table, table.delete_violating(index), made))
+        delete = write_rows(held.services.token, table, table.delete_violating(index), made)
+        await run_checked(held, [delete])
         left = await rows_left(held, table)
         await held.ask(savepoints.TO_GUARD)
         number = next((number for number, place in enumerate(made) if place not in left), None)
@@ -136,7 +135,7 @@ async def violation(held: HeldSession, duplicate: Duplicate) -> ServerMessage:
         table=table.relation,
         constraint=index.name,
     )
-    shows = await _checked(held, Command(_SHOWS_KEY, (oid(index.oid),)))
+    (shows,) = await run_checked(held, [Command(_SHOWS_KEY, (oid(index.oid),))])
     if not shows.is_true:
         return message
     others = [each for each in table.unique if each is not index]
@@ -145,13 +144,6 @@ async def violation(held: HeldSession, duplicate: Duplicate) -> ServerMessage:
     error = first_error(await run_unblocked(held, commands)) or {}
     is_same = error.get("C") == UNIQUE_VIOLATION and error.get("n") == index.name
     return replace(message, detail=error.get("D")) if is_same else message
-
-
-async def _checked(held: HeldSession, command: Command) -> Result:
-    (result,) = await held.run([command])
-    if result.error is not None:
-        raise EngineError(dict(result.error))
-    return result
 
 
 async def violated_index(

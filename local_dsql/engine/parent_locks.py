@@ -11,9 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from local_dsql.engine.commands import Command, read_bool
+from local_dsql.engine.commands import Command, read_bool, run_checked
 from local_dsql.engine.deferred_checks import foreign_keys
-from local_dsql.engine.errors import EngineError
 from local_dsql.engine.powers import write_rows
 from local_dsql.engine.row_changes import RowChanges
 from local_dsql.write_ahead_log.operations import LockStrength
@@ -83,9 +82,7 @@ async def _is_referred_to(
         commands.append(write_rows(token, table, key.moved_to(table, parent, place), base, child.updated))
     if child.inserted is not None:
         commands.append(write_rows(token, table, key.made_for(parent, place), (), child.inserted))
-    found = await held.run(commands)
-    if found[-1].error is not None:
-        raise EngineError(dict(found[-1].error))
+    found = await run_checked(held, commands)
     return any(result.number for result in found)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsql_dialect.limits import BYTES_PER_ROW, BYTES_PER_VALUE
-from local_dsql.engine.commands import Command, first_error, oid
-from local_dsql.engine.errors import ROW_TOO_LARGE, EngineError, too_many_bytes, value_too_large
+from local_dsql.engine.commands import Command, oid, run_checked
+from local_dsql.engine.errors import ROW_TOO_LARGE, too_many_bytes, value_too_large
 from local_dsql.engine.log_distance import SMALLEST_RECORD
 from local_dsql.engine.powers import read_key_size, read_largest, read_size
 from local_dsql.engine.suspend import tables_of
@@ -63,9 +63,7 @@ async def excess_bytes(held: HeldSession) -> ServerMessage | None:
         for file, table in (await tables_of(held, changes)).items()
         for each in _reads(held.services.token, table, changes[file])
     ]
-    found = await held.run(reads) if reads else []
-    if (error := first_error(found)) is not None:
-        raise EngineError(dict(error))
+    found = await run_checked(held, reads)
     changed = sum(int(str(result.texts()[0][0]).strip("{}")) for result in found)
     return too_many_bytes(limit, changed) if changed > limit else None
 
@@ -112,9 +110,7 @@ async def too_large(held: HeldSession, request: Request) -> ServerMessage | None
     for file, table in (await tables_of(held, changes)).items():
         if not (made := changes[file].made):
             continue
-        found = await held.run([read_largest(held.services.token, table, made)])
-        if (error := first_error(found)) is not None:
-            raise EngineError(dict(error))
+        found = await run_checked(held, [read_largest(held.services.token, table, made)])
         row, *values = map(int, str(found[0].texts()[0][0]).strip("{}").split(","))
         for number, size in enumerate(values):
             if size > BYTES_PER_VALUE:

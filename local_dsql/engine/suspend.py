@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import hidden_settings, savepoints
-from local_dsql.engine.commands import Command, Parameter, first_error
+from local_dsql.engine.commands import Command, Parameter, run_checked
 from local_dsql.engine.errors import CONFLICT, SCHEMA_CHANGED, EngineError
 from local_dsql.engine.powers import read_images
 from local_dsql.engine.row_changes import NO_CHANGES, CapturedTable, RowChanges
@@ -110,7 +110,7 @@ async def _capture(held: HeldSession, queries: list[Command]) -> tuple[RowChange
     if held.transaction.reads_committed:
         # The rows changed are locked until now, so what others make of them is newer than this snapshot.
         queries = [*queries, _SNAPSHOT]
-    results = await _run(held, [*commands, *queries])
+    results = await run_checked(held, [*commands, *queries])
     images = iter(results[: len(commands)])
     found = results[len(commands) :]
     if held.transaction.reads_committed:
@@ -142,15 +142,6 @@ async def locked_relations(held: HeldSession) -> set[int]:
     """Return the OIDs of the relations that the backend has locked."""
     rows = await held.services.control.rows(_RELATIONS.format(pid=held.backend.pid))
     return {int(str(oid)) for (oid,) in rows}
-
-
-async def _run(held: HeldSession, commands: list[Command]) -> list[Result]:
-    if not commands:
-        return []
-    found = await held.run(commands)
-    if (error := first_error(found)) is not None:
-        raise EngineError(dict(error))
-    return found
 
 
 def _checked(table: Table, array: Cell, count: int) -> Parameter:

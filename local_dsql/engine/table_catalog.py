@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from local_dsql.engine.commands import (
     Command,
@@ -11,16 +11,16 @@ from local_dsql.engine.commands import (
     read_int,
     read_text,
     read_text_array,
+    run_checked,
     text,
 )
-from local_dsql.engine.errors import EngineError
 from local_dsql.engine.table_shapes import ForeignKey, Table, UniqueIndex
 from local_dsql.wire.sql import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from local_dsql.engine.commands import Cell, Result
+    from local_dsql.engine.commands import Cell, CommandRunner
     from local_dsql.engine.owner_functions import OwnerFunctions
 
 _TABLES = "SELECT * FROM local_dsql_engine.tables($1)"
@@ -29,13 +29,6 @@ _FOREIGN_KEYS = Command("SELECT * FROM local_dsql_engine.foreign_keys()", binary
 _HIDDEN_WRITES = Command("SELECT * FROM local_dsql_engine.hidden_writes()", binary=True)
 _FILE_MENTIONED = "SELECT pg_catalog.pg_relation_filenode(pg_catalog.to_regclass($1))"
 _FILE = "SELECT local_dsql_engine.file_of($1, $2)"
-
-
-class CommandRunner(Protocol):
-    """A held session that can run commands."""
-
-    async def run(self, commands: Sequence[Command]) -> list[Result]:
-        """Run commands in one round trip and return their results, the last one of which may be an error."""
 
 
 class CatalogChange(NamedTuple):
@@ -149,9 +142,7 @@ class TableCatalog:
         self, session: CommandRunner, schema: str, relation: str, *, keep: bool = True
     ) -> Table | None:
         """Return the table of a name, None if there is none."""
-        (result,) = await session.run([Command(_FILE, (text(schema), text(relation)))])
-        if result.error is not None:
-            raise EngineError(dict(result.error))
+        (result,) = await run_checked(session, [Command(_FILE, (text(schema), text(relation)))])
         if result.rows[0][0] is None:
             return None
         file = result.number
@@ -160,7 +151,7 @@ class TableCatalog:
     async def mentioned(self, session: CommandRunner, schema: str | None, relation: str) -> Table | None:
         """Return the table that a client's statement names, with or without its schema."""
         name = ".".join(identifier(each) for each in (schema, relation) if each)
-        (result,) = await _checked(session, [Command(_FILE_MENTIONED, (text(name),))])
+        (result,) = await run_checked(session, [Command(_FILE_MENTIONED, (text(name),))])
         file = result.rows[0][0]
         return None if file is None else (await self.tables(session, [int(file)])).get(int(file))
 
@@ -169,7 +160,7 @@ class TableCatalog:
         if self._foreign_keys is not None and keep:
             return self._foreign_keys
         version = self.version
-        rows = (await _checked(session, [_FOREIGN_KEYS]))[0].rows
+        rows = (await run_checked(session, [_FOREIGN_KEYS]))[0].rows
         found = tuple(map(_foreign_key, rows))
         if keep and version == self.version and not self._in_progress:
             self._foreign_keys = found
@@ -209,7 +200,7 @@ class TableCatalog:
         if self._hidden_writes is not None and keep:
             return self._hidden_writes
         version = self.version
-        (row,) = (await _checked(session, [_HIDDEN_WRITES]))[0].rows
+        (row,) = (await run_checked(session, [_HIDDEN_WRITES]))[0].rows
         keys, functions, views, handlers, upserting, committing = row
         found = HiddenWrites(
             read_bool(keys),
@@ -225,11 +216,11 @@ class TableCatalog:
         return found
 
     async def _read(self, session: CommandRunner, files: Sequence[int]) -> dict[int, Table]:
-        (tables,) = await _checked(session, [Command(_TABLES, (numbers(files),), binary=True)])
+        (tables,) = await run_checked(session, [Command(_TABLES, (numbers(files),), binary=True)])
         if not tables.rows:
             return {}
         relations = numbers(read_int(row[0]) for row in tables.rows)
-        (indexes,) = await _checked(session, [Command(_UNIQUE, (relations,), binary=True)])
+        (indexes,) = await run_checked(session, [Command(_UNIQUE, (relations,), binary=True)])
         unique: dict[int, list[UniqueIndex]] = {}
         for row in indexes.rows:
             unique.setdefault(read_int(row[1]), []).append(_unique_index(row))
@@ -238,13 +229,6 @@ class TableCatalog:
             if table.runs_code:
                 await self._owner_functions.ensure(table.owner)
         return {table.file: table for table in found}
-
-
-async def _checked(session: CommandRunner, commands: Sequence[Command]) -> list[Result]:
-    found = await session.run(commands)
-    if found[-1].error is not None:
-        raise EngineError(dict(found[-1].error))
-    return found
 
 
 def _table(row: list[Cell], unique: Iterable[UniqueIndex]) -> Table:

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING
 from dsql_dialect import libpg_query
 from local_dsql.engine import savepoints
 from local_dsql.engine.answers import Answer, refused, succeeded
-from local_dsql.engine.commands import first_error, read_places
+from local_dsql.engine.commands import read_places, run_checked
 from local_dsql.engine.deferred_checks import check_references
 from local_dsql.engine.duplicates import first_duplicate, rows_left, violation
 from local_dsql.engine.error_causes import run_without
-from local_dsql.engine.errors import CONFLICT, FOREIGN_KEY_VIOLATION, SERIALIZATION_FAILURE, EngineError
+from local_dsql.engine.errors import CONFLICT, FOREIGN_KEY_VIOLATION, SERIALIZATION_FAILURE
 from local_dsql.engine.powers import read_places as read_places_command
 from local_dsql.engine.powers import write_rows
 from local_dsql.engine.requests import executed_portal, with_text
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
     from dsql_dialect import Statement
     from dsql_dialect.statement import OnConflict
-    from local_dsql.engine.commands import Command, Result
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import Table, UniqueIndex
@@ -216,10 +215,10 @@ async def _delete_skipped(
         commands = [write_rows(token, table, table.delete, skipped)] if skipped else []
     else:
         commands = [write_rows(token, table, table.delete_twins(index), made) for index in arbiters]
-    await _run(held, commands)
+    await run_checked(held, commands)
     repeated = write_rows(token, table, table.delete_repeated(arbiters), made)
     for _ in range(_MOST_ROUNDS):
-        (result,) = await _run(held, [repeated])
+        (result,) = await run_checked(held, [repeated])
         if result.number == 0:
             left = await rows_left(held, table)
             return [place for place in made if place in left]
@@ -236,7 +235,7 @@ async def _skipped_updates(
     commands = [read_places_command(token, table, table.twins(each), made) for each in upsert.arbiters]
     mine: list[Place] = []
     twins: list[Place] = []
-    for result in await _run(held, commands):
+    for result in await run_checked(held, commands):
         places = read_places(result.rows[0][0])
         mine += places[: len(places) // 2]
         twins += places[len(places) // 2 :]
@@ -314,10 +313,3 @@ def _answer(
         return Response([*beginning, *shown, tag], messages.IN_TRANSACTION), []
     stop = (BackendMessage.PORTAL_SUSPENDED, messages.SUSPENDED)
     return Response([*beginning, *shown[:limit], stop], messages.IN_TRANSACTION), [*shown[limit:], tag]
-
-
-async def _run(held: HeldSession, commands: list[Command]) -> list[Result]:
-    found = await held.run(commands)
-    if (error := first_error(found)) is not None:
-        raise EngineError(error)
-    return found
