@@ -254,9 +254,13 @@ class Engine:
 
     def _begin(self, session: Session, until: float | None) -> None:
         """Send BEGIN, with its own deadline if every statement has one."""
-        if self.statement_deadline is not None:
-            until = earliest(until, time.monotonic() + self.statement_deadline)
-        session.begin(until)
+        session.begin(self.expiry(until))
+
+    def expiry(self, until: float | None) -> float | None:
+        """Return the time at which a statement sent now is abandoned: `until`, or earlier by `statement_deadline`."""
+        if self.statement_deadline is None:
+            return until
+        return earliest(until, time.monotonic() + self.statement_deadline)
 
     def _release_after_error(self, session: Session, error: BaseException) -> None:
         """Return a connection to the pool after an error; roll back, or close it if its state is unknown."""

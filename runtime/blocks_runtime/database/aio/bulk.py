@@ -12,7 +12,7 @@ from ...errors import (
     TransactionRowLimitExceeded,
     TransactionSizeLimitExceeded,
 )
-from ...shared.deadline import earliest, expires_at, remaining
+from ...shared.deadline import remaining
 from ...shared.retry import RetryPolicy
 from ..fragments import Sql
 from ..loading import PORTION, Cutter, Loaded, Meter, write
@@ -145,9 +145,7 @@ class AsyncLoad:
             attempt += 1
 
     async def _send(self, chunk: Chunk) -> int:
-        retries, until = self._policy.max_retries, self._until
-        if self._engine.statement_deadline is not None:
-            until = earliest(until, expires_at(None, self._engine.statement_deadline))
+        retries, until = self._policy.max_retries, self._engine.expiry(self._until)
         if isinstance(chunk.format, InsertFormat):
             return await self._engine.run(chunk.format.statement(chunk.body), _count, None, until, retries)
         return await self._engine.copy(Sql((chunk.format.text,)), chunk.body.encode(), until, retries)
