@@ -9,7 +9,7 @@ processed by `QueryProtocol` in a task, and so are all batches while a transacti
 |---|---|
 | Bind, Describe, Execute, Sync of a statement that PostgreSQL has accepted | `try_usual`, `_try_prepared`: uncut |
 | - a plain read | `_relay`, then `_on_prepared_relayed` |
-| - a write | `Exchanger.try_prepared`, then `end` |
+| - a write, BEGIN or COMMIT | `Exchanger.try_prepared`, then `end` |
 | Query | `try_usual`, `_try_query`: uncut |
 | - a plain read | `_relay`, then `_on_relayed` |
 | - a write, BEGIN or COMMIT | `Exchanger.try_query`, then `end` |
@@ -225,7 +225,7 @@ class Dispatcher:
         query = self._statements.accepted(data[6 : data.index(0, 6)])
         if query is None:
             return False
-        if query.writes:
+        if query.writes or query.control:
             begun = self._exchanger.try_prepared(query, data, _PREPARED_READ)
             self._busy = begun
             return begun

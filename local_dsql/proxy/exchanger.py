@@ -9,6 +9,8 @@ from local_dsql.engine.exchanges import AutocommitWrite, Write
 from local_dsql.engine.requests import as_extended
 from local_dsql.engine.unblock import begin_watch, end_watch
 from local_dsql.proxy.message_checks import check_message
+from local_dsql.proxy.prepared_statements import parses_unnamed
+from local_dsql.proxy.statement_execution import StatementExecution
 from local_dsql.wire import messages
 from local_dsql.wire.backend import ConnectionLost
 from local_dsql.wire.frames import FrameReader
@@ -32,6 +34,10 @@ _EXECUTIONS = frozenset(
     for describe in (b"", FrontendMessage.DESCRIBE)
 )
 """The types of messages of a batch that executes one statement."""
+_NO_TYPES = b"\0\0\0"
+"""The end of a Parse: that of its text, and the number of its parameter types."""
+_BOUND = messages.BIND_COMPLETE + messages.NO_DATA
+"""The answer to Bind and Describe of a statement without rows."""
 _DESCRIBE, _EXECUTE = messages.describe(ObjectKind.PORTAL), messages.execute()
 
 
@@ -70,15 +76,20 @@ class Exchanger:
         self._continuation = continuation
         self._running: Exchange | None = None
         self._parses = False
+        self._prefix = b""
+        """What the answer to the client begins with, before that of the exchange."""
 
     def try_prepared(self, query: ParsedQuery, data: bytes, behind: bytes) -> bool:
-        """Exchange the messages that execute a prepared write: Bind, and those that are the same for each.
+        """Exchange the messages that execute a prepared write, BEGIN or COMMIT: Bind, and those that always follow.
 
         Returns:
             Whether the exchange has begun; if not, the messages have to be processed.
         """
         if self._protocol.skipping or self._statements.portals.lost:
             return False
+        if query.control:
+            bind = data.removesuffix(behind)
+            return messages.binds_no_values(bind) and self._try_control(query, data, _BOUND)
         if not (data.isascii() or self._is_well_formed(data.removesuffix(behind))):
             return False
         held = self._engine.try_exclusive()
@@ -113,16 +124,35 @@ class Exchanger:
         self._begin(held, exchange, raw)
         return True
 
+    def _try_control(self, query: ParsedQuery, data: bytes, prefix: bytes) -> bool:
+        """Exchange extended messages that begin or commit a transaction; `prefix` answers those before Execute.
+
+        PostgreSQL receives the engine's statements in their place.
+        """
+        held = self._engine.try_exclusive()
+        if held is None:
+            return False
+        exchange = self._control.begin_exchange(held, query)
+        if exchange is None:
+            held.release()
+            return False
+        self._statements.forget_unnamed_portal()
+        self._prefix = prefix
+        self._begin(held, exchange, data)
+        return True
+
     def try_batch(self, batch: list[Frame]) -> bool:
-        """Exchange a batch that executes one write; return as `try_prepared`.
+        """Exchange a batch that executes one write, BEGIN or COMMIT; return as `try_prepared`.
 
         It may parse the statement, and may leave the description out.
         """
         if b"".join([kind for kind, _ in batch]) not in _EXECUTIONS or self._protocol.skipping:
             return False
-        query = self._write_of(batch)
+        query = self._statement_of(batch)
         if query is None or self._statements.portals.lost:
             return False
+        if query.control:
+            return self._try_control_batch(query, batch)
         held = self._engine.try_exclusive()
         if held is None:
             return False
@@ -140,8 +170,28 @@ class Exchanger:
         self._begin(held, exchange, data)
         return True
 
-    def _write_of(self, batch: list[Frame]) -> ParsedQuery | None:
-        """Return the write that a batch executes by the unnamed portal; None if it may be anything else."""
+    def _try_control_batch(self, query: ParsedQuery, batch: list[Frame]) -> bool:
+        """Exchange a batch that begins or commits a transaction; it is not registered if that is not possible.
+
+        A Parse of the unnamed statement is not sent: where a later batch binds the statement, it is sent then
+        (`StatementExecution.borrowed_parse`).
+        """
+        kind, raw = batch[0]
+        parses = kind == FrontendMessage.PARSE
+        if parses and not (parses_unnamed(kind, raw) and raw.endswith(_NO_TYPES)):
+            return False
+        if not messages.binds_no_values(dict(batch)[FrontendMessage.BIND]):
+            return False
+        prefix = StatementExecution(query.only, tuple(batch[:-1])).local_response(b"")
+        if not self._try_control(query, b"".join([raw for _, raw in batch]), prefix):
+            return False
+        if parses:
+            self._statements.register(kind, raw)
+            self._parses = True
+        return True
+
+    def _statement_of(self, batch: list[Frame]) -> ParsedQuery | None:
+        """Return the write, BEGIN or COMMIT that a batch executes by the unnamed portal; None if it may be another."""
         known = self._statements
         if any(not raw.isascii() and check_message(kind, raw, known.codec) for kind, raw in batch):
             return None
@@ -160,7 +210,7 @@ class Exchanger:
         usual = (portal, parsed_name, described, messages_by_kind[FrontendMessage.EXECUTE])
         if usual != (b"", name, _DESCRIBE, _EXECUTE) or batch[-1][1] != messages.SYNC:
             return None
-        if query is None or not query.writes or query.only is None:
+        if query is None or not (query.writes or query.control) or query.only is None:
             return None
         return query if query.only.backend_sql == query.only.text else None
 
@@ -210,9 +260,12 @@ class Exchanger:
                 self._parses = False
             if exchange.controls:
                 self._control.end_exchange()
+            if self._prefix:
+                reply, self._prefix = self._prefix + reply, b""
             self._session.client.send(reply)
             self._continuation.end(held)
             return
+        self._prefix = b""
         end_watch(self._engine)
         if self._parses:
             self._statements.forget_batch()

@@ -86,6 +86,14 @@ def binds_unnamed(raw: bytes) -> bool:
     return raw[BODY:].startswith(b"\0\0" + _NO_PARAMETERS[:4])
 
 
+def binds_no_values(raw: bytes) -> bool:
+    """Return whether a Bind is well-formed and has no parameters."""
+    rest = raw[BODY:].split(b"\0", 2)[2]
+    return rest.startswith(_NO_PARAMETERS[:4]) and len(rest) == len(_NO_PARAMETERS) + 2 * int.from_bytes(
+        rest[4:6], "big"
+    )
+
+
 def describe(kind: bytes, name: bytes = b"") -> bytes:
     """Return a Describe of a portal or of a statement (`ObjectKind`)."""
     return frame(FrontendMessage.DESCRIBE, kind + name + b"\0")

@@ -29,19 +29,20 @@ class Client:
 
     def __init__(self, cluster: Cluster, kind: str) -> None:
         self.connection = cluster.connect()
-        self.prepared = kind == PREPARED
+        self.kind = kind
         if kind == QUERY:
             self.connection.cursor_factory = psycopg.ClientCursor
 
     def run(self, sql: str, *values: object) -> object:
         """Return the rows, or else the command tag, or else the SQLSTATE."""
-        if sql in ("BEGIN", "COMMIT", "ROLLBACK"):
-            answer = self.connection.pgconn.exec_(sql.encode())
-            return (
-                answer.error_field(psycopg.pq.DiagnosticField.SQLSTATE) or answer.command_status or b""
-            ).decode()
+        if self.kind == PARSED and not values:  # psycopg would send a Query
+            answer = self.connection.pgconn.exec_params(sql.encode(), None)
+            if answer.status == psycopg.pq.ExecStatus.TUPLES_OK:
+                return [tuple((answer.get_value(0, 0) or b"").decode() for _ in range(answer.ntuples))]
+            state = answer.error_field(psycopg.pq.DiagnosticField.SQLSTATE)
+            return (state or answer.command_status or b"").decode()
         try:
-            cursor = self.connection.execute(sql.encode(), values, prepare=self.prepared)
+            cursor = self.connection.execute(sql.encode(), values, prepare=self.kind == PREPARED)
         except psycopg.Error as error:
             return error.sqlstate
         return cursor.fetchall() if cursor.description else cursor.statusmessage
