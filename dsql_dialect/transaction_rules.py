@@ -39,10 +39,11 @@ class TransactionRules:
 
     def after(self, statement: Statement) -> TransactionRules:
         """Return the state after the statement; the `BOUNDARIES` start a new transaction."""
-        if statement.transaction in BOUNDARIES:
-            return TransactionRules()
-        ddl, dml = self.ddl or statement.is_ddl, self.dml or statement.is_dml
-        return self if (ddl, dml) == (self.ddl, self.dml) else TransactionRules(ddl, dml)
+        if statement.is_dml:
+            return self if self.dml else TransactionRules(self.ddl, dml=True)
+        if statement.is_ddl:
+            return self if self.ddl else TransactionRules(ddl=True, dml=self.dml)
+        return TransactionRules() if statement.transaction in BOUNDARIES else self
 
     def first_refusal(self, statements: Iterable[Statement]) -> Finding | None:
         """Return the first refusal in statements run in turn, as in one simple-protocol string."""

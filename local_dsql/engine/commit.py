@@ -237,12 +237,12 @@ def is_undisputed(held: HeldSession) -> bool:
     transaction, services = held.transaction, held.services
     return (
         transaction.doomed is None
-        and is_ready(held)
+        and is_ready(transaction, services)
         and not transaction.changes_catalog
         and not services.commits.has_moved(transaction.commits)
         and services.catalog.is_known_to_defer_nothing
         and not transaction.rules.ddl
-        and not may_be_large(held)
+        and not may_be_large(transaction, services.limits)
     )
 
 
@@ -306,7 +306,7 @@ async def _decide_once(held: HeldSession) -> _Decision:
         return _refusal(too_old(services.limits.transaction_age))
     if transaction.log_lost:
         return _refusal(CONFLICT)
-    if transaction.doomed is None and not is_ready(held):
+    if transaction.doomed is None and not is_ready(transaction, services):
         changes = await schema_changed(held)
         if changes and await _has_changes(held):
             return _refusal(SCHEMA_CHANGED, sessions=tuple(dict.fromkeys(each.label for each in changes)))
@@ -326,7 +326,7 @@ async def _decide_once(held: HeldSession) -> _Decision:
         decision = await _run_deferred_checks(held)
         if decision.error is not None:
             return await _conflict_first(held, decision)
-    if may_be_large(held) and (excess := await excess_bytes(held)) is not None:
+    if (excess := await excess_bytes(held)) is not None:
         return _refusal(excess)
     return await _check_conflicts(held) if stale else _MAY_COMMIT
 

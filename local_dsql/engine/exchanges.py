@@ -152,13 +152,13 @@ class Write:
         return (
             held.session.prepared
             and not may_bring_large_values(statement, size)
-            and is_ready(held)
+            and is_ready(transaction, services)
             and transaction.doomed is None
             and not (transaction.implicit or transaction.changes_catalog or transaction.replay)
             and not services.commits.has_moved(transaction.commits)
             and services.catalog.is_known_to_write_nothing_beside
             and not services.injector.has_predicates
-            and transaction.rules.refusal(statement) is None
+            and not transaction.rules.ddl
         )
 
     def settle(self, raw: bytes, *, failed: bool) -> bytes | None:

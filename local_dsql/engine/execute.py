@@ -61,7 +61,8 @@ if TYPE_CHECKING:
 
     from dsql_dialect import Statement
     from local_dsql.engine.requests import Request
-    from local_dsql.engine.session import HeldSession
+    from local_dsql.engine.session import HeldSession, Services
+    from local_dsql.engine.transaction import Transaction
     from local_dsql.wire.messages import ServerMessage
 
 T = TypeVar("T")
@@ -106,7 +107,7 @@ async def try_out(held: HeldSession, request: Request) -> Response:
 
 async def _answer(held: HeldSession, request: Request) -> Answer:
     statement = request.statement
-    refusal = None if is_ready(held) else await ensure_active(held)
+    refusal = None if is_ready(held.transaction, held.services) else await ensure_active(held)
     if refusal is None and statement is not None and statement.node == "ConstraintsSet":
         refusal = await _uninterrupted(held, request, _violation_at_once)
     if refusal is not None:
@@ -136,10 +137,9 @@ async def _uninterrupted(held: HeldSession, request: Request, attempt: Attempt[T
     raise EngineError("others are in the way of a statement all the time")
 
 
-def is_ready(held: HeldSession) -> bool:
-    """Return whether the transaction is active, and no session has changed the catalog since it began."""
-    transaction = held.transaction
-    return transaction.is_active and transaction.catalog_version == held.services.catalog.version
+def is_ready(transaction: Transaction, services: Services) -> bool:
+    """Return whether a transaction is active, and no session has changed the catalog since it began."""
+    return transaction.is_active and transaction.catalog_version == services.catalog.version
 
 
 async def ensure_active(held: HeldSession) -> ServerMessage | None:
@@ -323,7 +323,7 @@ async def _doom(held: HeldSession, request: Request) -> Answer:
 
 async def _after_success(held: HeldSession, request: Request, response: Response) -> Answer:
     transaction, services = held.transaction, held.services
-    if transaction.doomed is None and not is_ready(held) and await schema_changed(held):
+    if transaction.doomed is None and not is_ready(transaction, services) and await schema_changed(held):
         return refused(SCHEMA_CHANGED)
     if (oversize := await too_large(held, request)) is not None:
         return refused(oversize)
@@ -360,8 +360,9 @@ def _note(held: HeldSession, request: Request) -> None:
 def note_statement(held: HeldSession, statement: Statement) -> None:
     """Record a statement that has succeeded in the state of its transaction."""
     transaction = held.transaction
-    transaction.locks_keys |= statement.for_key_share
-    transaction.locks_rows |= statement.for_update
+    traits = statement.traits
+    transaction.locks_keys |= traits.for_key_share
+    transaction.locks_rows |= traits.for_update
     if statement.is_dml or statement.is_ddl:
         transaction.rules = transaction.rules.after(statement)
     if held.services.injector.has_predicates and statement.kind is not Kind.SESSION:

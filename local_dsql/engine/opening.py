@@ -43,15 +43,22 @@ class Opening:
         held, keeps, mark = self._held, self._keeps, self._mark
         services = held.services
         snapshot, start = _read_opened(opened)
-        alone = self._alone and not services.others_are_open(held.session)  # one may have opened since
         services.log.end = max(services.log.end, start)
-        far = start - services.log.position > _FAR
-        if far and alone and mark >= 0 and not services.commits.has_moved(mark):
+        if (
+            start - services.log.position > _FAR
+            and self._is_alone()
+            and mark >= 0
+            and not services.commits.has_moved(mark)
+        ):
             services.log.skip(start)  # no transaction is open that could have written before
             keeps = start
         held.session.open(
             Transaction(implicit, begin, snapshot, keeps, start, mark, services.catalog.version)
         )
+
+    def _is_alone(self) -> bool:
+        """Return whether no other transaction is open, or was when the BEGIN was sent."""
+        return self._alone and not self._held.services.others_are_open(self._held.session)
 
 
 async def begin(held: HeldSession, request: bytes, *, implicit: bool) -> Response:

@@ -233,8 +233,9 @@ class EngineSession:
 
     def report_withheld(self) -> None:
         """Report the withheld values to the client: the transaction has ended, so they stay."""
-        self.backend.parameters.update(self.withheld)
-        self.withheld.clear()
+        if self.withheld:
+            self.backend.parameters.update(self.withheld)
+            self.withheld.clear()
 
     def was_interrupted(self, error: Mapping[str, str], preemptions: int) -> bool:
         """Return whether the engine or PostgreSQL stopped the statement, so that another one can run.

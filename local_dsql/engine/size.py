@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import Table
+    from local_dsql.engine.transaction import Transaction
     from local_dsql.wire.messages import ServerMessage
     from local_dsql.write_ahead_log.changes import TableChanges
 
@@ -51,7 +52,7 @@ async def excess_bytes(held: HeldSession) -> ServerMessage | None:
     """
     limit = held.services.limits.bytes
     transaction = held.transaction
-    if not may_be_large(held):
+    if not may_be_large(transaction, held.services.limits):
         return None
     (position,) = await held.run([_POSITION])
     within = limit * SMALLEST_RECORD // _LARGEST_KEY if transaction.locks_rows else limit
@@ -77,10 +78,9 @@ def _reads(token: Parameter, table: Table, changes: TableChanges) -> Iterator[Co
         yield read_key_size(token, table, unchanged)
 
 
-def may_be_large(held: HeldSession) -> bool:
+def may_be_large(transaction: Transaction, limits: Limits) -> bool:
     """Return whether a transaction may exceed the size limit, by the rows that it has changed and locked."""
-    transaction = held.transaction
-    return transaction.locks_rows or not is_small(held.services.limits, transaction.rows)
+    return transaction.locks_rows or not is_small(limits, transaction.rows)
 
 
 def is_small(limits: Limits, rows: int) -> bool:

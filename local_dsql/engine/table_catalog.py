@@ -78,6 +78,10 @@ class TableCatalog:
         self._in_progress = 0
         self.reads_are_known_not_to_write = False
         """True if `reads_may_write` was false since the last change of the catalog."""
+        self.is_known_to_write_nothing_beside = False
+        """True if `writes_beside` was false since the last change of the catalog."""
+        self.is_known_to_defer_nothing = False
+        """True if the foreign keys are known, and none of them is deferrable."""
         self._changes: list[CatalogChange] = []
         self._shapes: dict[int, Table | None] = {}
         self._foreign_keys: tuple[ForeignKey, ...] | None = None
@@ -104,6 +108,8 @@ class TableCatalog:
         self._foreign_keys = None
         self._hidden_writes = None
         self.reads_are_known_not_to_write = False
+        self.is_known_to_write_nothing_beside = False
+        self.is_known_to_defer_nothing = False
 
     def concerning(self, since: int, relations: Iterable[int], session: int) -> tuple[CatalogChange, ...]:
         """Return the changes by other sessions after version `since` that concern one of the relations."""
@@ -164,17 +170,8 @@ class TableCatalog:
         found = tuple(map(_foreign_key, rows))
         if keep and version == self.version and not self._in_progress:
             self._foreign_keys = found
+            self.is_known_to_defer_nothing = not any(key.deferrable for key in found)
         return found
-
-    @property
-    def is_known_to_write_nothing_beside(self) -> bool:
-        """Return whether `writes_beside` was false since the last change of the catalog."""
-        return self._hidden_writes is not None and not self._hidden_writes.beside_writes
-
-    @property
-    def is_known_to_defer_nothing(self) -> bool:
-        """Return whether the foreign keys are known, and none of them is deferrable."""
-        return self._foreign_keys is not None and not any(key.deferrable for key in self._foreign_keys)
 
     async def writes_beside(self, session: CommandRunner, *, keep: bool = True) -> bool:
         """Return whether a write may change rows that its command tag does not count."""
@@ -213,6 +210,7 @@ class TableCatalog:
         if keep and version == self.version and not self._in_progress:
             self._hidden_writes = found
             self.reads_are_known_not_to_write = not found.of_reads
+            self.is_known_to_write_nothing_beside = not found.beside_writes
         return found
 
     async def _read(self, session: CommandRunner, files: Sequence[int]) -> dict[int, Table]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dsql_dialect import TransactionRules
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Collection
 
     from local_dsql.engine.commands import Command
@@ -61,7 +61,8 @@ class Transaction:
         restored: changes were restored without foreign key triggers, so PostgreSQL has no deferred checks for them.
         moved: base places of rows whose value of a deferrable foreign key a restored UPDATE has changed, by its name.
         changes_catalog: one of its statements has changed the catalog.
-        catalog_operations: changes of the catalog by its DDL, by file and kind, found by the last suspension.
+        catalog_operations: changes of the catalog by its DDL, by file and kind, found by the last suspension; None if
+            it has changed nothing there before that.
         rules: transaction rules of the dialect.
         locks_keys: one of its statements has a FOR KEY SHARE clause.
         locks_rows: one of its statements has a FOR UPDATE clause.
@@ -96,7 +97,7 @@ class Transaction:
     locks_rows: bool = False
     moved: dict[str, Collection[Place]] = field(default_factory=dict)
     changes_catalog: bool = False
-    catalog_operations: Counter[tuple[int, OperationKind]] = field(default_factory=Counter)
+    catalog_operations: Counter[tuple[int, OperationKind]] | None = None
     rules: TransactionRules = _NO_RULES
     statements: list[str] = field(default_factory=list)
     on_commit: list[Callable[[], None]] = field(default_factory=list)

@@ -244,7 +244,9 @@ def begin_watch(session: EngineSession) -> None:
     services = session.services
     session.sent = now = time.monotonic()
     services.running[session] = now + _FIRST_LOOK
-    if services.next_look is None and services.several_are_active():
+    # as `several_are_active`, without a call: this session is one of those that are
+    others = len(services.running) > 1 or len(services.open) > (session in services.open)
+    if others and services.next_look is None:
         services.next_look = asyncio.get_running_loop().call_later(_FIRST_LOOK, _look_at_running, services)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -30,22 +30,28 @@ class ParsedQuery:
 
     `writes`: the text is one statement, DSQL accepts it, and it changes as many rows as its command tag says.
     `control`: BEGIN or COMMIT if the text is just that, without options.
+    `only`: the statement of a prepared statement, None for an empty text.
+    `outside_transaction`: it can only run outside of a transaction block.
     """
 
     script: Script
     plain: bool
     writes: bool = False
     control: str = ""
+    only: Statement | None = field(init=False)
+    outside_transaction: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Compute what the proxy asks at each execution."""
+        statements = self.script.statements
+        object.__setattr__(self, "only", statements[0] if statements else None)
+        outside = any(statement.outside_transaction for statement in statements)
+        object.__setattr__(self, "outside_transaction", outside)
 
     @property
     def statements(self) -> tuple[Statement, ...]:
         """The statements of the text, in order."""
         return self.script.statements
-
-    @property
-    def outside_transaction(self) -> bool:
-        """True if it can only run outside of a transaction block."""
-        return any(statement.outside_transaction for statement in self.script.statements)
 
     def for_backend(self, sql: str) -> str:
         """Return the text of a prepared statement as PostgreSQL is to parse it: just as long as the client's `sql`."""
@@ -62,11 +68,6 @@ class ParsedQuery:
         return only is not None and (
             bool(only.findings) or bool(only.iam or only.async_job) or is_renamed(only)
         )
-
-    @property
-    def only(self) -> Statement | None:
-        """The statement of a prepared statement, None for an empty text."""
-        return self.script.statements[0] if self.script.statements else None
 
 
 @cache

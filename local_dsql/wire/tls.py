@@ -74,15 +74,12 @@ class TlsSession:
                     break  # cheaper than another read that raises SSLWantReadError
         return b"".join(parts)
 
-    def encrypt(self, data: bytes) -> bytes:
+    def encrypt(self, data: bytes | memoryview) -> bytes:
         """Return `data`, and pending TLS messages, as bytes for the network."""
         if len(data) > _LONGEST_WRITE:
             view = memoryview(data)
             parts = range(0, len(data), _LONGEST_WRITE)
-            return b"".join([self._encrypt(view[at : at + _LONGEST_WRITE]) for at in parts])
-        return self._encrypt(data)
-
-    def _encrypt(self, data: bytes | memoryview) -> bytes:
+            return b"".join([self.encrypt(view[at : at + _LONGEST_WRITE]) for at in parts])
         written = self._session.write(data)
         if written < len(data):
             view = memoryview(data)[written:]
