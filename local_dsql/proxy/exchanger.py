@@ -77,7 +77,7 @@ class Exchanger:
         self._running: Exchange | None = None
         self._parses = False
         self._prefix = b""
-        """What the answer to the client begins with, before that of the exchange."""
+        """The answer to the messages before Execute."""
 
     def try_prepared(self, query: ParsedQuery, data: bytes, behind: bytes) -> bool:
         """Exchange the messages that execute a prepared write, BEGIN or COMMIT: Bind, and those that always follow.
