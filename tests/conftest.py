@@ -46,6 +46,10 @@ def pytest_collection(session: pytest.Session) -> None:
         config.addinivalue_line("filterwarnings", "ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
 
+def pytest_collection_finish() -> None:
+    gc.freeze()  # modules and tests stay: a collection need not scan them, such as those at the end of the run
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     return True if config.getoption("--fast") and fast_tests.is_left_out(collection_path) else None
 

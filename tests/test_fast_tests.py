@@ -75,6 +75,8 @@ def test_the_names_of_servers_are_those_of_fixtures() -> None:
         ("blocks_runtime/atomic_table/test_units.py", False),
         ("blocks", True),
         ("local_dsql/proxy/cases_wire.py", False),
+        ("blocks_cli/assembly/test_cloud.py", True),
+        ("lambda_peering/test_second_opinion.py", True),
     ],
 )
 def test_modules_of_this_tree(name: str, left_out: bool) -> None:

@@ -2,7 +2,8 @@
 
 There is no list of fast tests that a new test could be missing from: a test that starts a process is skipped at that
 moment, all others run. Only the paths below are left out. Tests that ask for a fixture that starts a server would all
-be skipped, so they are deselected, and a file in which each test asks for one is not even imported.
+be skipped, so they are deselected. A file is not even imported if each of its tests asks for one, if all of it is
+slow, or if it imports the CDK.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ TESTS = Path(__file__).parents[1]
 ROOT = TESTS.parent
 
 LEFT_OUT = (
-    *("blocks", "blocks_cli/dev", "blocks_cli/http", "blocks_cli/lambda_"),
+    *("blocks", "blocks_cli/dev", "blocks_cli/http", "blocks_cli/lambda_", "cloudformation"),
     *("blocks_cli/test_first_week.py", "blocks_cli/test_logs.py"),
     *("blocks_cli/local/test_cleanup.py", "end_to_end"),
     *("dsql_dialect/test_linear.py", "dsql_dialect/test_grammar_corpus.py"),
@@ -46,6 +47,12 @@ PLUGINS = ("local_dsql/pytest_plugin.py", "local_dynamodb/pytest_plugin.py", "bl
 
 _SERVER = re.compile(rf"\b(?:{'|'.join(SERVERS)})\b")
 _TEST = re.compile(r"^ *(?:async )?def test_\w+\(([^)]*)", re.MULTILINE)
+_NOT_FAST = re.compile(
+    r"^(?:pytestmark = pytest\.mark\.slow\b|import (?:aws_cdk|jsii)\b|from (?:aws_cdk|blocks) import\b)",
+    re.MULTILINE,
+)
+"""A line of a module whose tests take minutes, or that imports the CDK, which starts Node."""
+
 _PARAMETRIZED = re.compile(r"\bparametrize\(\s*(\([^)]*\)|\"[^\"]*\")")
 _FIXTURE = re.compile(
     r"^@pytest\.fixture(?P<options>\((?:[^()]|\([^()]*\))*\))?\n"
@@ -90,8 +97,10 @@ def words(parameters: str) -> set[str]:
 @cache
 def of_folder(folder: Path) -> Fixtures:
     """Return the fixtures that need a server for the tests of a folder."""
-    outer = of_folder(folder.parent) if folder != ROOT else Fixtures()
-    modules = [folder / "conftest.py"] if folder != ROOT else [ROOT / name for name in PLUGINS]
+    if folder == ROOT or not folder.is_relative_to(ROOT):
+        outer, modules = Fixtures(), [ROOT / name for name in PLUGINS]
+    else:
+        outer, modules = of_folder(folder.parent), [folder / "conftest.py"]
     for module in modules:
         if module.exists():
             outer = outer.with_those_of(module.read_text("utf-8"))
@@ -104,13 +113,16 @@ def of_module(path: Path) -> Fixtures:
     return of_folder(path.parent).with_those_of(path.read_text("utf-8"))
 
 
+@cache
 def is_left_out(path: Path) -> bool:
     """Return whether a file or folder is left out."""
-    if any(path.is_relative_to(TESTS / folder) for folder in LEFT_OUT):
+    below = f"{path}/".removeprefix(f"{TESTS}/")
+    if below.startswith(tuple(f"{name}/" for name in LEFT_OUT)):
         return True
-    if not path.is_relative_to(TESTS) or not path.match("test_*.py"):
+    if below == f"{path}/" or not path.name.startswith("test_") or path.suffix != ".py":
         return False
-    return of_module(path).all_ask(path.read_text("utf-8"))
+    source = path.read_text("utf-8")
+    return bool(_NOT_FAST.search(source)) or of_module(path).all_ask(source)
 
 
 def deselect_tests_with_servers(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -124,8 +136,6 @@ def deselect_tests_with_servers(config: pytest.Config, items: list[pytest.Item])
 
 def asks_for_a_server(item: pytest.Item) -> bool:
     """Return whether a test asks for a fixture that needs a server."""
-    if not item.path.is_relative_to(TESTS):
-        return False
     marks = [mark for mark in item.iter_markers("parametrize") if not mark.kwargs.get("indirect")]
     given = set[str]().union(*(words(str(mark.args[0])) for mark in marks))
     return bool((of_module(item.path).names & set(getattr(item, "fixturenames", ()))) - given)
