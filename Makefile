@@ -48,7 +48,7 @@ test: $(READY)  ## Run all tests but the slow ones, in about fifteen minutes
 	@$(PY) -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-fast: $(READY)  ## Run the tests that need no PostgreSQL, Node or other process, in under 30 seconds
-	@$(PY) -m pytest -q --fast -m "not slow" -n auto --maxprocesses 4
+	@$(PY) -m pytest -q --fast -m "not slow" -n auto --maxprocesses 4 --dist worksteal
 
 test-slow: $(READY)  ## Run the tests that take minutes: long fuzz runs, kill matrices
 	@$(PY) -m pytest -q -m slow
