@@ -6,6 +6,8 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 MINISTACK := .venv-ministack
+# pytest removes old temporary folders at its end; those of make test have gigabytes of databases.
+FAST_TMP  := $(or $(TMPDIR),/tmp)/blocks-test-fast-$(shell id -u)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -48,7 +50,8 @@ test: $(READY)  ## Run all tests but the slow ones, in about fifteen minutes
 	@$(PY) -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-fast: $(READY)  ## Run the tests that need no PostgreSQL, Node or other process, in under 30 seconds
-	@$(PY) -m pytest -q --fast -m "not slow" -n auto --maxprocesses 4
+	@mkdir -p -m 700 $(FAST_TMP)
+	@PYTEST_DEBUG_TEMPROOT=$(FAST_TMP) $(PY) -m pytest -q --fast -m "not slow" -n auto --maxprocesses 4 --dist worksteal
 
 test-slow: $(READY)  ## Run the tests that take minutes: long fuzz runs, kill matrices
 	@$(PY) -m pytest -q -m slow

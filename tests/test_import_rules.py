@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 ROOT = Path(__file__).parent.parent
 OURS = {
@@ -176,18 +176,42 @@ RULES = [
 by_package = pytest.mark.parametrize("rule", RULES, ids=[rule.package for rule in RULES])
 
 
+@cache
+def read(path: Path) -> tuple[ast.AST, ...]:
+    """Return the imports of a file, its calls of `import_module`, and its conditions on TYPE_CHECKING."""
+    return tuple(relevant(path.read_text(encoding="utf-8")))
+
+
+def relevant(source: str) -> Iterator[ast.AST]:
+    """Yield the imports of a module, its calls of `import_module`, and its conditions on TYPE_CHECKING."""
+    for node in ast.walk(ast.parse(source)):
+        if (
+            isinstance(node, (ast.Import, ast.ImportFrom))
+            or (isinstance(node, ast.If) and name_of(node.test) == "TYPE_CHECKING")
+            or (isinstance(node, ast.Call) and name_of(node.func).endswith("import_module"))
+        ):
+            yield node
+
+
+def name_of(expression: ast.expr) -> str:
+    """Return a name, or the last part of a name with dots; empty if the expression is no name."""
+    if isinstance(expression, ast.Attribute):
+        return expression.attr
+    return expression.id if isinstance(expression, ast.Name) else ""
+
+
 def named(path: Path) -> set[str]:
     """Return the top-level packages that the import statements of one file name, types aside."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    statements = read(path)
     for_types = {
         node
-        for branch in ast.walk(tree)
-        if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
+        for branch in statements
+        if isinstance(branch, ast.If)
         for statement in branch.body
         for node in ast.walk(statement)
     }
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in statements:
         if node in for_types:
             continue
         if isinstance(node, ast.Import):
@@ -244,7 +268,7 @@ def test_a_package_imports_only_these_parts_of_another(importer: str, other: str
     found = [
         (module, line, names[0])
         for module, path in modules(importer).items()
-        for line, names in imported(ast.parse(path.read_text(encoding="utf-8")), parent(module, path))
+        for line, names in imported(read(path), parent(module, path))
         if names[-1].partition(".")[0] == other and not names[-1].startswith(parts)
     ]
     assert not found
@@ -276,7 +300,7 @@ def imports(package: str) -> tuple[Import, ...]:
     return tuple(
         Import(module, line, target)
         for module, path in modules(package).items()
-        for line, names in imported(ast.parse(path.read_text(encoding="utf-8")), parent(module, path))
+        for line, names in imported(read(path), parent(module, path))
         for target in [next((name for name in names if name in modules(package)), module)]
         if target != module
     )
@@ -287,9 +311,9 @@ def parent(module: str, path: Path) -> str:
     return module if path.name == "__init__.py" else module.rpartition(".")[0]
 
 
-def imported(tree: ast.Module, package: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+def imported(statements: Iterable[ast.AST], package: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Yield the lines of imports, and the full names that each may mean, the most exact one first."""
-    for node in ast.walk(tree):
+    for node in statements:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, (alias.name,)) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -297,7 +321,7 @@ def imported(tree: ast.Module, package: str) -> Iterator[tuple[int, tuple[str, .
             module = ".".join([*start, *filter(None, [node.module])])
             for alias in node.names:
                 yield node.lineno, (f"{module}.{alias.name}", module)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        elif isinstance(node, ast.Call):
             for name in node.args:
                 if isinstance(name, ast.Constant) and isinstance(name.value, str):
                     yield node.lineno, (name.value,)
@@ -362,7 +386,7 @@ def test_imports_are_read_wherever_they_are() -> None:
         "import a.b\nif TYPE_CHECKING:\n    from c import d\ndef f():\n    import_module('e')\n"
         "from . import g\nfrom ..h import i\n"
     )
-    assert dict(imported(ast.parse(source), "p.q")) == {
+    assert dict(imported(relevant(source), "p.q")) == {
         1: ("a.b",),
         3: ("c.d", "c"),
         5: ("e",),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
+import selectors
+import socket
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -57,8 +60,18 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, handler: type[RequestHandler], port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), handler)
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True)
+        self._stopped, self._stop = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    def _serve(self) -> None:
+        """Handle requests until the server is closed; `serve_forever` would look for its end at intervals."""
+        self.timeout = 0
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.fileno(), selectors.EVENT_READ)
+            selector.register(self._stopped, selectors.EVENT_READ)
+            while all(key.fileobj is not self._stopped for key, _ in selector.select()):
+                self.handle_request()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore closed connections, such as that of an ended sandbox; print other errors."""
@@ -72,6 +85,9 @@ class Server(http.server.ThreadingHTTPServer):
 
     def close(self) -> None:
         """Stop listening."""
-        self.shutdown()
+        with contextlib.suppress(OSError):  # it is closed already
+            self._stop.shutdown(socket.SHUT_RDWR)  # unlike close(), it also ends the copy of a forked process
         self._thread.join()
+        self._stop.close()
+        self._stopped.close()
         self.server_close()

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def collector() -> Iterator[None]:
-    yield
     gc.unfreeze()
+    yield
     gc.enable()
+    gc.freeze()  # as tests/conftest.py does
 
 
 def test_objects_made_during_the_pause_are_old_and_still_collected() -> None:

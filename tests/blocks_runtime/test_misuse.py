@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from blocks_runtime import AsyncDistributedDatabase, AtomicTable, DistributedDatabase, errors, orm, sql
+from blocks_runtime import AsyncDistributedDatabase, AtomicTable, DistributedDatabase, errors, sql
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -185,6 +185,7 @@ def test_a_conflict_of_a_table_that_does_not_exist(db: DistributedDatabase) -> N
 
 def test_a_generator_function_is_refused(function: None) -> None:
     """Its transaction would commit before its body runs."""
+    from blocks_runtime import orm  # it imports SQLAlchemy, which no other test here needs
 
     def rows(tx: Transaction) -> Iterator[int]:
         yield tx.execute(ADD)

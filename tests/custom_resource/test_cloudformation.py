@@ -9,7 +9,7 @@ import pytest
 
 from blocks_runtime.shared.retry import Backoff
 from custom_resource import cloudformation
-from custom_resource.cloudformation import LIMIT, Request, send
+from custom_resource.cloudformation import LIMIT, PATIENCE, Request, send
 from tests.support.cloudformation_stub import EVENT, response_server
 
 
@@ -50,11 +50,36 @@ def test_delivery_is_retried() -> None:
     assert stub.bodies[0]["Status"] == "FAILED"
 
 
+class SleepingClock:
+    """A clock that sleeping alone moves on: however slow the machine is, an attempt takes no time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Every:
+    """A backoff of the same seconds after each attempt."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def wait(self, attempt: int) -> float:
+        del attempt
+        return self.seconds
+
+
 def test_a_failed_delivery_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cloudformation, "PATIENCE", 0.2)
-    with response_server(*[403] * 10_000) as stub, pytest.raises(OSError, match="attempts: HTTP 403"):
+    monkeypatch.setattr(cloudformation, "time", SleepingClock())
+    monkeypatch.setattr(cloudformation, "_BACKOFF", Every(PATIENCE / 4 + 0.1))
+    with response_server(*[403] * 100) as stub, pytest.raises(OSError, match="in 4 attempts: HTTP 403"):
         send(stub.url, b"{}")
-    assert len(stub.paths) > 3
+    assert len(stub.paths) == 4
 
 
 def test_a_url_that_never_responds_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from lambda_migrator.lease import Lease
     from tests.lambda_migrator.conftest import Deployment
 
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_FIRST_POLL", 0.001)
+
+
+in_memory = pytest.mark.usefixtures("short_pauses")
+"""The mark of tests without a database, which need no time between two polls."""
+
 VALID, JOB = Sql(("valid",)), Sql(("job",))
 NO_JOB: list[str] = []
 
@@ -59,6 +68,7 @@ GOOD: dict[str, list[tuple[list[str], bool]]] = {
 }
 
 
+@in_memory
 @pytest.mark.parametrize("polls", GOOD.values(), ids=GOOD)
 def test_becomes_valid(polls: list[tuple[list[str], bool]]) -> None:
     course = Course(list(polls))
@@ -74,12 +84,14 @@ BAD: dict[str, tuple[list[tuple[list[str], bool]], str]] = {
 }
 
 
+@in_memory
 @pytest.mark.parametrize(("polls", "reason"), BAD.values(), ids=BAD)
 def test_fails(polls: list[tuple[list[str], bool]], reason: str) -> None:
     with pytest.raises(JobFailed, match=reason):
         wait(Course(list(polls)))
 
 
+@in_memory
 def test_waits_until_the_deadline() -> None:
     course = Course([(["processing"], False)], seconds=0.3)
     with pytest.raises(OutOfTime):
@@ -87,7 +99,6 @@ def test_waits_until_the_deadline() -> None:
     assert course.kept > 1, "the lease must not expire while we wait"
 
 
-@pytest.mark.slow
 @dataclass(frozen=True)
 class Unseen:
     """A job that ends while no migrator looks, and what the next one makes of it."""
@@ -109,7 +120,11 @@ UNSEEN = [
 ]
 
 
-@pytest.mark.parametrize("case", UNSEEN, ids=[case.name for case in UNSEEN])
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.slow] if case.says is None else []) for case in UNSEEN],
+    ids=[case.name for case in UNSEEN],
+)
 def test_a_job_without_a_row_is_judged_by_the_catalog(deployment: Deployment, case: Unseen) -> None:
     """Half an hour after a job's end DSQL forgets it; a deploy may come back later than that."""
     deployment.write({"001_t": "CREATE TABLE t (id int PRIMARY KEY, n int);"})

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
 
 from local_dsql.postgres.sockets import (
     LONGEST_NAME,
@@ -12,15 +16,25 @@ from local_dsql.postgres.sockets import (
     remove_socket_directory,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def test_a_short_path_keeps_the_folder(tmp_path: Path) -> None:
-    directory = make_socket_directory(tmp_path / "run")
-    assert directory == tmp_path / "run"
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a short path, which `tmp_path` is not for every user and system."""
+    with TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_a_short_path_keeps_the_folder(short: Path) -> None:
+    directory = make_socket_directory(short / "run")
+    assert directory == short / "run"
     assert directory.stat().st_mode & 0o777 == 0o700
     (directory / "left.sock").touch()
-    assert list(make_socket_directory(tmp_path / "run").iterdir()) == []
-    remove_socket_directory(tmp_path / "run")
-    assert list(tmp_path.iterdir()) == []
+    assert list(make_socket_directory(short / "run").iterdir()) == []
+    remove_socket_directory(short / "run")
+    assert list(short.iterdir()) == []
 
 
 def test_a_long_path_uses_the_temporary_folder(tmp_path: Path) -> None:

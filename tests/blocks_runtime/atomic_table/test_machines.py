@@ -31,6 +31,8 @@ from tests.blocks_runtime.atomic_table.unreliable_moto import unreliable_moto
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow
+
 CLOCKS = (0.0, 4.0, -3.0)
 """Seconds by which the clock of each machine is ahead."""
 
@@ -131,7 +133,6 @@ SERVICES = {"moto": on_moto, "dynamodb": on_local_dynamodb, "dsql": on_dsql}
 WATCHED = [*PAIR, ("__LOCK__pair", "a"), ("__LEASE__job", "lease"), ("number", "n")]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("store", SERVICES)
 def test_machines_are_told_the_truth(request: pytest.FixtureRequest, store: str, seed: int) -> None:
