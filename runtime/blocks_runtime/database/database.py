@@ -7,7 +7,9 @@ The driver is imported with the first connection, not before.
 from __future__ import annotations
 
 from _thread import allocate_lock  # `threading` itself is loaded with the first connection
+from os import getpid
 
+from .fragments import Sql
 from .statements import Statements, checked
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -17,10 +19,9 @@ if TYPE_CHECKING:
     from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
     from ..shared.deadline import Deadline
+    from .cursor import Cursor
     from .engine import Engine
-    from .fragments import Sql
     from .loading import Loaded
-    from .primitives import Cursor
     from .results import Health, Stats
     from .sqlalchemy_engines import AlchemyEngine
     from .table_shapes import TableShapes
@@ -301,7 +302,8 @@ class DistributedDatabase(Statements):
         row_type: type[Any] | None,
         deadline: Deadline | None,
     ) -> R:
-        checked(statement)  # before connecting, so that a mistake in the code opens no connection
+        if type(statement) is not Sql:
+            checked(statement)  # before connecting, so that a mistake in the code opens no connection
         until = None
         if deadline is not None or self._statement_deadline is not None:
             until = self._until(deadline)
@@ -325,7 +327,7 @@ class DistributedDatabase(Statements):
 
     def _connected(self) -> Engine:
         engine = self._engine
-        if engine is None or engine.forked:
+        if engine is None or engine.process != getpid():
             return self._connect()
         return engine
 
@@ -335,6 +337,8 @@ class DistributedDatabase(Statements):
         with GcPaused():
             from .engine import engine_for
         with self._lock:
-            if self._engine is None or self._engine.forked:
+            if (
+                self._engine is None or self._engine.process != getpid()
+            ):  # a parent's connections are not ours
                 self._engine = engine_for(self.name, self._max_connections, self._statement_deadline)
             return self._engine

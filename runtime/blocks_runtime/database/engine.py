@@ -25,7 +25,7 @@ from .pool import Pool
 from .primitives import ensure_result, sleep
 from .read_only import may_commit_in_parts
 from .results import Counters, Stats
-from .row_factories import factory
+from .row_factories import dict_rows, factory
 from .session import Session, open_session
 from .table_shapes import TableShapes
 from .transaction import Transaction
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, TypeVar
 
+    from .cursor import Cursor
     from .fragments import Sql
-    from .primitives import Cursor
     from .results import TransactionInfo
     from .target import Target
 
@@ -67,7 +67,8 @@ class Engine:
         self.pool = Pool(self._connect, max_connections)
         self.counters = Counters()
         self.shapes = TableShapes()
-        self._process = os.getpid()
+        self.process = os.getpid()
+        """The process whose connections these are; a forked one must not use them."""
         self._instrumentation = Instrumentation(name, _telemetry(location))
 
     def run(
@@ -84,7 +85,7 @@ class Engine:
         connection or `server unavailable` only if it looks read-only, and then in a READ ONLY transaction: what it
         may have written before is not written twice.
         """
-        rows = factory(row_type)
+        rows = dict_rows if row_type is None else factory(row_type)
 
         def act(session: Session) -> R:
             return fetch(session.run(statement, rows, until))
@@ -197,7 +198,7 @@ class Engine:
         session, _ = self.pool.take(self._begin, until)
         try:
             cursor = session.run(statement, factory(tuple), until)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            rows: list[tuple[Any, ...]] = cursor.all()
             session.rollback()
         except BaseException as error:
             self._release_after_error(session, error)
@@ -223,11 +224,6 @@ class Engine:
             open=self.pool.open,
             idle=self.pool.idle,
         )
-
-    @property
-    def forked(self) -> bool:
-        """True in a forked process, which must not use its parent's connections."""
-        return self._process != os.getpid()
 
     def close(self) -> None:
         """Close every connection and detach from a local database."""

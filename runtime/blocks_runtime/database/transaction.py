@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from ..shared.deadline import Deadline
+    from .cursor import Cursor
     from .fragments import Sql
-    from .primitives import Cursor
     from .results import TransactionInfo
     from .session import Session
     from .table_shapes import TableShapes

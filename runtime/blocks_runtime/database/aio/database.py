@@ -6,7 +6,9 @@ The driver is imported with the first connection, not before.
 from __future__ import annotations
 
 from _thread import allocate_lock  # `threading` itself is loaded with the first connection
+from os import getpid
 
+from ..fragments import Sql
 from .statements import AsyncStatements, checked
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -16,13 +18,12 @@ if TYPE_CHECKING:
     from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
     from ...shared.deadline import Deadline
-    from ..fragments import Sql
+    from ..cursor import Cursor
     from ..loading import Loaded
     from ..results import Health, Stats
     from ..sqlalchemy_engines import AsyncAlchemyEngine
     from ..table_shapes import TableShapes
     from .engine import AsyncEngine
-    from .primitives import Cursor
     from .transaction import AsyncTransaction
 
     P = ParamSpec("P")
@@ -300,11 +301,12 @@ class AsyncDistributedDatabase(AsyncStatements):
     async def _run(
         self,
         statement: Sql,
-        fetch: Callable[[Cursor], Awaitable[R]],
+        fetch: Callable[[Cursor], R],
         row_type: type[Any] | None,
         deadline: Deadline | None,
     ) -> R:
-        checked(statement)  # before connecting, so that a mistake in the code opens no connection
+        if type(statement) is not Sql:
+            checked(statement)  # before connecting, so that a mistake in the code opens no connection
         until = None
         if deadline is not None or self._statement_deadline is not None:
             until = self._until(deadline)
@@ -330,7 +332,7 @@ class AsyncDistributedDatabase(AsyncStatements):
 
     def _connected(self) -> AsyncEngine:
         engine = self._engine
-        if engine is None or engine.forked:
+        if engine is None or engine.process != getpid():
             return self._connect()
         return engine
 
@@ -340,6 +342,8 @@ class AsyncDistributedDatabase(AsyncStatements):
         with GcPaused():
             from .engine import engine_for
         with self._lock:
-            if self._engine is None or self._engine.forked:
+            if (
+                self._engine is None or self._engine.process != getpid()
+            ):  # a parent's connections are not ours
                 self._engine = engine_for(self.name, self._max_connections, self._statement_deadline)
             return self._engine

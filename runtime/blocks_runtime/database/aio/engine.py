@@ -22,7 +22,7 @@ from ..location import Location, locate
 from ..open_transactions import begin, innermost, warn_of_statement, warn_of_transaction
 from ..read_only import may_commit_in_parts
 from ..results import Counters, Stats
-from ..row_factories import factory
+from ..row_factories import dict_rows, factory
 from ..table_shapes import TableShapes
 from .pool import AsyncPool
 from .primitives import ensure_result, sleep
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from typing import Any, TypeVar
 
+    from ..cursor import Cursor
     from ..fragments import Sql
     from ..results import TransactionInfo
     from ..target import Target
-    from .primitives import Cursor
 
     C = TypeVar("C")
     R = TypeVar("R")
@@ -66,13 +66,14 @@ class AsyncEngine:
         self.pool = AsyncPool(self._connect, max_connections)
         self.counters = Counters()
         self.shapes = TableShapes()
-        self._process = os.getpid()
+        self.process = os.getpid()
+        """The process whose connections these are; a forked one must not use them."""
         self._instrumentation = Instrumentation(name, _telemetry(location))
 
     async def run(
         self,
         statement: Sql,
-        fetch: Callable[[Cursor], Awaitable[R]],
+        fetch: Callable[[Cursor], R],
         row_type: type[Any] | None,
         until: float | None,
         retries: int = AUTOCOMMIT,
@@ -83,10 +84,10 @@ class AsyncEngine:
         connection or `server unavailable` only if it looks read-only, and then in a READ ONLY transaction: what it
         may have written before is not written twice.
         """
-        rows = factory(row_type)
+        rows = dict_rows if row_type is None else factory(row_type)
 
         async def act(session: AsyncSession) -> R:
-            return await fetch(await session.run(statement, rows, until))
+            return fetch(await session.run(statement, rows, until))
 
         return await self._autocommit(statement, act, until, retries)
 
@@ -196,7 +197,7 @@ class AsyncEngine:
         session, _ = await self.pool.take(self._begin, until)
         try:
             cursor = await session.run(statement, factory(tuple), until)
-            rows: list[tuple[Any, ...]] = await cursor.fetchall()
+            rows: list[tuple[Any, ...]] = cursor.all()
             await session.rollback()
         except BaseException as error:
             await self._release_after_error(session, error)
@@ -222,11 +223,6 @@ class AsyncEngine:
             open=self.pool.open,
             idle=self.pool.idle,
         )
-
-    @property
-    def forked(self) -> bool:
-        """True in a forked process, which must not use its parent's connections."""
-        return self._process != os.getpid()
 
     def close(self) -> None:
         """Close every connection and detach from a local database."""

@@ -9,14 +9,14 @@ from .statements import AsyncStatements, checked
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from typing import Any, TypeVar
 
     from ...shared.deadline import Deadline
+    from ..cursor import Cursor
     from ..fragments import Sql
     from ..results import TransactionInfo
     from ..table_shapes import TableShapes
-    from .primitives import Cursor
     from .session import AsyncSession
 
     R = TypeVar("R")
@@ -92,7 +92,7 @@ class AsyncTransaction(AsyncStatements):
     async def _run(
         self,
         statement: Sql,
-        fetch: Callable[[Cursor], Awaitable[R]],
+        fetch: Callable[[Cursor], R],
         row_type: type[Any] | None,
         deadline: Deadline | None,
     ) -> R:
@@ -101,9 +101,9 @@ class AsyncTransaction(AsyncStatements):
         await self._enter(until)
         try:
             if row_type is None:
-                result = await fetch(await self._session.run(statement, until=until))
+                result = fetch(await self._session.run(statement, until=until))
             else:
-                result = await fetch(await self._session.run(statement, _factory(row_type), until))
+                result = fetch(await self._session.run(statement, _factory(row_type), until))
         except BaseException as error:
             self._note(error)
             raise
