@@ -144,9 +144,7 @@ class Sender:
 
     def _insert(self, piece: Piece, records: Numbered, array: str) -> int:
         statement = piece.statements.insert(array)
-        return self._transaction(
-            piece, records, lambda session: session.run(statement).count, True
-        )
+        return self._transaction(piece, records, lambda session: session.run(statement).count, True)
 
     def _transaction(
         self, piece: Piece, records: Numbered, act: Callable[[Session], int], repeatable: bool

@@ -55,7 +55,7 @@ class PlainReader:
             context = ssl.create_default_context(cafile=target.ca)
             context.set_alpn_protocols([ALPN])  # TLS from the first byte, without an SSLRequest
             plain = socket.create_connection((target.host, target.port), _TIMEOUT)
-            # The startup message would wait for the acknowledgement of the TLS handshake's end, which is delayed by 40 ms.
+            # Else the startup message waits until the end of the TLS handshake is acknowledged, which takes 40 ms.
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with plain:  # wrap_socket detaches it
                 reader = cls(context.wrap_socket(plain, server_hostname=target.host))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 import pytest
 
 from blocks_runtime import DistributedDatabase, Sql, TransactionInfo, errors, sql
-from blocks_runtime.database.engine import engine_for
 from blocks_runtime.database.cursor import Cursor
+from blocks_runtime.database.engine import engine_for
 from blocks_runtime.database.session import Session
 from blocks_runtime.shared.deadline import RESERVE, expires_at
 
