@@ -17,6 +17,7 @@ from ..errors import ConnectionFailed, DatabaseError, SerializationFailure, Serv
 from ..shared.deadline import earliest
 from ..shared.retry import AUTOCOMMIT, CONNECTS, RetryPolicy
 from .classification import autocommit_failure, unknown_statement
+from .counters import Counters
 from .course import Course
 from .instrumentation import Instrumentation
 from .location import Location, locate
@@ -24,7 +25,6 @@ from .open_transactions import begin, innermost, warn_of_statement, warn_of_tran
 from .pool import Pool
 from .primitives import ensure_result, sleep
 from .read_only import may_commit_in_parts
-from .results import Counters, Stats
 from .row_factories import dict_rows, factory
 from .session import Session, open_session
 from .table_shapes import TableShapes
@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, TypeVar
 
+    from .course import TransactionInfo
     from .cursor import Cursor
     from .fragments import Sql
-    from .results import TransactionInfo
+    from .results import Stats
     from .target import Target
 
     C = TypeVar("C")

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from ..shared.deadline import Deadline
+    from .course import TransactionInfo
     from .cursor import Cursor
     from .fragments import Sql
-    from .results import TransactionInfo
     from .session import Session
     from .table_shapes import TableShapes
 

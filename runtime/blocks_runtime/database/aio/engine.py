@@ -16,12 +16,12 @@ from ...errors import ConnectionFailed, DatabaseError, SerializationFailure, Ser
 from ...shared.deadline import earliest
 from ...shared.retry import AUTOCOMMIT, CONNECTS, RetryPolicy
 from ..classification import autocommit_failure, unknown_statement
+from ..counters import Counters
 from ..course import Course
 from ..instrumentation import Instrumentation
 from ..location import Location, locate
 from ..open_transactions import begin, innermost, warn_of_statement, warn_of_transaction
 from ..read_only import may_commit_in_parts
-from ..results import Counters, Stats
 from ..row_factories import dict_rows, factory
 from ..table_shapes import TableShapes
 from .pool import AsyncPool
@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from typing import Any, TypeVar
 
+    from ..course import TransactionInfo
     from ..cursor import Cursor
     from ..fragments import Sql
-    from ..results import TransactionInfo
+    from ..results import Stats
     from ..target import Target
 
     C = TypeVar("C")

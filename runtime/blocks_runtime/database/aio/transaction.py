@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from ...shared.deadline import Deadline
+    from ..course import TransactionInfo
     from ..cursor import Cursor
     from ..fragments import Sql
-    from ..results import TransactionInfo
     from ..table_shapes import TableShapes
     from .session import AsyncSession
 
