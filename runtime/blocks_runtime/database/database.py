@@ -9,6 +9,8 @@ from __future__ import annotations
 from _thread import allocate_lock  # `threading` itself is loaded with the first connection
 from os import getpid
 
+from ..shared.callbacks import refuse_generator_function
+from ..shared.deadline import expires_at
 from .fragments import Sql
 from .statements import Statements, checked
 
@@ -102,10 +104,6 @@ class DistributedDatabase(Statements):
             TypeError: retries were asked for without a function to run again, or `fn` is a generator function.
             DatabaseError: anything else, see `blocks_runtime.errors`.
         """
-        from ..shared.callbacks import refuse_generator_function
-        from ..shared.deadline import expires_at
-        from ..shared.retry import RetryPolicy
-
         if fn is None:
             if retry_on_conflict:
                 raise TypeError(
@@ -114,8 +112,8 @@ class DistributedDatabase(Statements):
                 )
             return self._connected().block(expires_at(deadline))
         refuse_generator_function(fn)
-        policy = RetryPolicy(max_retries if retry_on_conflict else 0, expires_at(deadline))
-        return self._connected().transaction(fn, policy)
+        until = expires_at(deadline)
+        return self._connected().transaction(fn, max_retries if retry_on_conflict else 0, until)
 
     @overload
     def transactional(self, fn: Callable[Concatenate[Transaction, P], T], /) -> Callable[P, T]: ...
@@ -139,8 +137,6 @@ class DistributedDatabase(Statements):
         `transaction`.
         """
         import functools
-
-        from ..shared.callbacks import refuse_generator_function
 
         def decorate(
             fn: Callable[Concatenate[Transaction, P], T],
@@ -192,7 +188,6 @@ class DistributedDatabase(Statements):
             DeadlineExceeded: the deadline passed before a chunk was sent.
             DatabaseError: a chunk failed after its retries. Notes on the error tell how much was loaded.
         """
-        from ..shared.deadline import expires_at
         from .bulk import Load
         from .loading import Plan
 
@@ -321,8 +316,6 @@ class DistributedDatabase(Statements):
         return self._connected().run_rolled_back(statement, self._until(deadline))
 
     def _until(self, deadline: Deadline | None) -> float | None:
-        from ..shared.deadline import expires_at
-
         return expires_at(deadline, self._statement_deadline)
 
     def _connected(self) -> Engine:

@@ -23,7 +23,7 @@ from .instrumentation import Instrumentation
 from .location import Location, locate
 from .open_transactions import begin, innermost, warn_of_statement, warn_of_transaction
 from .pool import Pool
-from .primitives import ensure_result, sleep
+from .primitives import Turn, ensure_result, sleep
 from .read_only import may_commit_in_parts
 from .row_factories import dict_rows, factory
 from .session import Session, open_session
@@ -159,15 +159,16 @@ class Engine:
             raise
         self.pool.release(session)
 
-    def transaction(self, fn: Callable[[Transaction], T], policy: RetryPolicy) -> T:
-        """Run `fn` until it commits or the policy gives up."""
+    def transaction(self, fn: Callable[[Transaction], T], max_retries: int, until: float | None) -> T:
+        """Run `fn` until it commits, or there is no retry left."""
+        policy = RetryPolicy(max_retries, until)
         if innermost.get() is not None:
             warn_of_transaction(self.name)
         course = self._course()
         while True:
             info = course.attempt()
             try:
-                result = self._attempt(fn, info, policy.deadline)
+                result = self._attempt(fn, info, until)
             except DatabaseError as error:
                 wait = policy.wait(error, info.attempts, time.monotonic())
                 course.failed(error, wait)
@@ -232,13 +233,22 @@ class Engine:
         self.location.release()
 
     def _attempt(self, fn: Callable[[Transaction], T], info: TransactionInfo, until: float | None) -> T:
-        with self._transaction(info, until) as tx:
-            return ensure_result(fn(tx))
+        tx = self._open(info, until)
+        opened = begin(self.name)
+        try:
+            result = ensure_result(fn(tx))
+            tx._commit()
+        except BaseException as error:
+            tx._roll_back(error)
+            raise
+        finally:
+            opened.end()
+        return result
 
     @contextlib.contextmanager
     def _transaction(self, info: TransactionInfo, until: float | None) -> Iterator[Transaction]:
-        session, _ = self.pool.take(self._begin, until)
-        tx = Transaction(session, info, self.shapes, until, self.statement_deadline, self.pool.release)
+        """Run the body of a `with` as `_attempt` runs a function."""
+        tx = self._open(info, until)
         opened = begin(self.name)
         try:
             yield tx
@@ -248,6 +258,12 @@ class Engine:
             raise
         finally:
             opened.end()
+
+    def _open(self, info: TransactionInfo, until: float | None) -> Transaction:
+        session, _ = self.pool.take(self._begin, until)
+        return Transaction(
+            session, info, self.shapes, until, self.statement_deadline, self.pool.release, Turn()
+        )
 
     def _begin(self, session: Session, until: float | None) -> None:
         """Send BEGIN, with its own deadline if every statement has one."""

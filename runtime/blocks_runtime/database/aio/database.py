@@ -8,6 +8,8 @@ from __future__ import annotations
 from _thread import allocate_lock  # `threading` itself is loaded with the first connection
 from os import getpid
 
+from ...shared.callbacks import refuse_generator_function
+from ...shared.deadline import expires_at
 from ..fragments import Sql
 from .statements import AsyncStatements, checked
 
@@ -103,10 +105,6 @@ class AsyncDistributedDatabase(AsyncStatements):
             TypeError: retries were asked for without a function to run again, or `fn` is a generator function.
             DatabaseError: anything else, see `blocks_runtime.errors`.
         """
-        from ...shared.callbacks import refuse_generator_function
-        from ...shared.deadline import expires_at
-        from ...shared.retry import RetryPolicy
-
         if fn is None:
             if retry_on_conflict:
                 raise TypeError(
@@ -115,8 +113,8 @@ class AsyncDistributedDatabase(AsyncStatements):
                 )
             return self._connected().block(expires_at(deadline))
         refuse_generator_function(fn)
-        policy = RetryPolicy(max_retries if retry_on_conflict else 0, expires_at(deadline))
-        return self._connected().transaction(fn, policy)
+        until = expires_at(deadline)
+        return self._connected().transaction(fn, max_retries if retry_on_conflict else 0, until)
 
     @overload
     def transactional(
@@ -142,8 +140,6 @@ class AsyncDistributedDatabase(AsyncStatements):
         `transaction`.
         """
         import functools
-
-        from ...shared.callbacks import refuse_generator_function
 
         def decorate(
             fn: Callable[Concatenate[AsyncTransaction, P], Awaitable[T]],
@@ -195,7 +191,6 @@ class AsyncDistributedDatabase(AsyncStatements):
             DeadlineExceeded: the deadline passed before a chunk was sent.
             DatabaseError: a chunk failed after its retries. Notes on the error tell how much was loaded.
         """
-        from ...shared.deadline import expires_at
         from ..loading import Plan
         from .bulk import AsyncLoad
 
@@ -326,8 +321,6 @@ class AsyncDistributedDatabase(AsyncStatements):
         return await self._connected().run_rolled_back(statement, self._until(deadline))
 
     def _until(self, deadline: Deadline | None) -> float | None:
-        from ...shared.deadline import expires_at
-
         return expires_at(deadline, self._statement_deadline)
 
     def _connected(self) -> AsyncEngine:

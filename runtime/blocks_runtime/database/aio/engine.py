@@ -25,7 +25,7 @@ from ..read_only import may_commit_in_parts
 from ..row_factories import dict_rows, factory
 from ..table_shapes import TableShapes
 from .pool import AsyncPool
-from .primitives import ensure_result, sleep
+from .primitives import Turn, ensure_result, sleep
 from .session import AsyncSession, open_session
 from .transaction import AsyncTransaction
 
@@ -158,15 +158,18 @@ class AsyncEngine:
             raise
         self.pool.release(session)
 
-    async def transaction(self, fn: Callable[[AsyncTransaction], Awaitable[T]], policy: RetryPolicy) -> T:
-        """Run `fn` until it commits or the policy gives up."""
+    async def transaction(
+        self, fn: Callable[[AsyncTransaction], Awaitable[T]], max_retries: int, until: float | None
+    ) -> T:
+        """Run `fn` until it commits, or there is no retry left."""
+        policy = RetryPolicy(max_retries, until)
         if innermost.get() is not None:
             warn_of_transaction(self.name)
         course = self._course()
         while True:
             info = course.attempt()
             try:
-                result = await self._attempt(fn, info, policy.deadline)
+                result = await self._attempt(fn, info, until)
             except DatabaseError as error:
                 wait = policy.wait(error, info.attempts, time.monotonic())
                 course.failed(error, wait)
@@ -233,15 +236,24 @@ class AsyncEngine:
     async def _attempt(
         self, fn: Callable[[AsyncTransaction], Awaitable[T]], info: TransactionInfo, until: float | None
     ) -> T:
-        async with self._transaction(info, until) as tx:
-            return await ensure_result(fn(tx))
+        tx = await self._open(info, until)
+        opened = begin(self.name)
+        try:
+            result = await ensure_result(fn(tx))
+            await tx._commit()
+        except BaseException as error:
+            await tx._roll_back(error)
+            raise
+        finally:
+            opened.end()
+        return result
 
     @contextlib.asynccontextmanager
     async def _transaction(
         self, info: TransactionInfo, until: float | None
     ) -> AsyncIterator[AsyncTransaction]:
-        session, _ = await self.pool.take(self._begin, until)
-        tx = AsyncTransaction(session, info, self.shapes, until, self.statement_deadline, self.pool.release)
+        """Run the body of a `with` as `_attempt` runs a function."""
+        tx = await self._open(info, until)
         opened = begin(self.name)
         try:
             yield tx
@@ -251,6 +263,12 @@ class AsyncEngine:
             raise
         finally:
             opened.end()
+
+    async def _open(self, info: TransactionInfo, until: float | None) -> AsyncTransaction:
+        session, _ = await self.pool.take(self._begin, until)
+        return AsyncTransaction(
+            session, info, self.shapes, until, self.statement_deadline, self.pool.release, Turn()
+        )
 
     async def _begin(self, session: AsyncSession, until: float | None) -> None:
         """Send BEGIN, with its own deadline if every statement has one."""

@@ -58,6 +58,7 @@ PIECE = 64 * 1024
 """Bytes of a COPY sent in one message."""
 
 _AUTO = PyFormat.AUTO
+_BAD = pq.ConnStatus.BAD
 _IDLE = pq.TransactionStatus.IDLE
 _ROWS = pq.ExecStatus.TUPLES_OK
 _ERROR = pq.ExecStatus.FATAL_ERROR
@@ -170,7 +171,7 @@ class AsyncSession:
     @property
     def lost(self) -> bool:
         """True once the connection is closed or broken."""
-        return self._connection.closed or self._connection.broken
+        return self._pgconn.status == _BAD
 
     @property
     def outside(self) -> bool:
@@ -201,10 +202,11 @@ class AsyncSession:
             return cursor
 
     async def _execute(self, statement: Sql, row_factory: Factory, until: float | None) -> Cursor:
+        text = statement.text
         if may_be_too_long(statement):
             self._check_length(statement)
         self._prepare(until)
-        text, pgconn = statement.text, self._pgconn
+        pgconn = self._pgconn
         before = pgconn.transaction_status
         try:
             result = await self._answer(text, statement.values)
