@@ -91,10 +91,25 @@ def test_prepared_statements_are_forgotten_after_a_change_of_what_they_refer_to(
     star = sql("SELECT * FROM own.growing")
     for _ in range(8):
         connected.query(star)
-    for change in changes:
+    for number, change in enumerate(changes):
         connected.execute(Sql((change,)))
+        assert connected.stats.open == number, "the server drops the former ones with their connection"
     assert [connected.query(star) for _ in range(8)] == [[]] * 8
     assert connected.stats.retries == 0
+
+
+@pytest.mark.usefixtures("schema_of_the_app")
+def test_and_in_the_transaction_of_the_change(connected: DistributedDatabase) -> None:
+    connected.execute(sql("CREATE TABLE own.growing (id int)"))
+    star = sql("SELECT * FROM own.growing")
+    for _ in range(8):
+        connected.query(star)
+
+    def work(tx: Transaction) -> list[dict[str, object]]:
+        tx.execute(sql("ALTER TABLE own.growing ADD COLUMN more int"))
+        return tx.query(star)
+
+    assert connected.transaction(work) == []
 
 
 def _zone(value: object) -> object:
