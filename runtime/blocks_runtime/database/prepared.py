@@ -30,6 +30,7 @@ class PreparedStatements:
     def __init__(self) -> None:
         self.names: dict[Key, bytes] = {}
         self._executions: dict[Key, int] = {}
+        self._obsolete: list[bytes] = []
         self._made = 0
 
     def due(self, key: Key) -> bool:
@@ -43,7 +44,9 @@ class PreparedStatements:
         return False
 
     def surplus(self) -> bytes | None:
-        """Forget the oldest statement and return its name if another one would be too many."""
+        """Return the name of a statement to close before another one is prepared: a forgotten one, or one too many."""
+        if self._obsolete:
+            return self._obsolete.pop()
         return self.names.pop(next(iter(self.names))) if len(self.names) >= KEPT else None
 
     def new_name(self) -> bytes:
@@ -53,5 +56,6 @@ class PreparedStatements:
 
     def forget(self) -> None:
         """Forget all statements: their plans may not be valid any more."""
+        self._obsolete += self.names.values()
         self.names.clear()
         self._executions.clear()

@@ -251,7 +251,7 @@ class Session:
         return result
 
     def _prepare_on_server(self, text: str, types: tuple[int, ...]) -> bytes:
-        """Prepare a statement, in the place of the oldest one if there are many, and return its name."""
+        """Prepare a statement, in the place of those that are not needed any more, and return its name."""
         pgconn, wait = self._pgconn, self._connection.wait
         while (old := self._prepared.surplus()) is not None:
             pgconn.send_close_prepared(old)
@@ -273,7 +273,6 @@ class Session:
             self._called = True
             self._stale = self._stale or changes_session(statement)
         elif tag.startswith(_CHANGING_PLANS):
-            self._stale = self._stale or bool(self._prepared.names)
             self._prepared.forget()
 
     def copy(self, statement: Sql, body: bytes, until: float | None = None) -> int:

@@ -252,7 +252,7 @@ class AsyncSession:
         return result
 
     async def _prepare_on_server(self, text: str, types: tuple[int, ...]) -> bytes:
-        """Prepare a statement, in the place of the oldest one if there are many, and return its name."""
+        """Prepare a statement, in the place of those that are not needed any more, and return its name."""
         pgconn, wait = self._pgconn, self._connection.wait
         while (old := self._prepared.surplus()) is not None:
             pgconn.send_close_prepared(old)
@@ -274,7 +274,6 @@ class AsyncSession:
             self._called = True
             self._stale = self._stale or changes_session(statement)
         elif tag.startswith(_CHANGING_PLANS):
-            self._stale = self._stale or bool(self._prepared.names)
             self._prepared.forget()
 
     async def copy(self, statement: Sql, body: bytes, until: float | None = None) -> int:
