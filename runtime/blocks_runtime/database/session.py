@@ -1,7 +1,7 @@
 # Auto-generated from aio/session.py by tools/async_to_sync.py: DO NOT EDIT, change that one.
 """One connection to Aurora DSQL, restricted to the commands that DSQL supports.
 
-This is the one module that calls psycopg. Its decisions are made by pure modules (`target`, `classification`,
+This is the one module that sends statements. Its decisions are made by pure modules (`target`, `classification`,
 `shared.retry`).
 """
 

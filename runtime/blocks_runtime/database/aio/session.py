@@ -1,6 +1,6 @@
 """One connection to Aurora DSQL, restricted to the commands that DSQL supports.
 
-This is the one module that calls psycopg. Its decisions are made by pure modules (`target`, `classification`,
+This is the one module that sends statements. Its decisions are made by pure modules (`target`, `classification`,
 `shared.retry`).
 """
 
