@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import pwd
-import shutil
 from pathlib import Path
 
 from blocks_cli.errors import CommandError
@@ -46,6 +45,8 @@ def remove_tree(folder: Path) -> None:
     Raises:
         OSError: it cannot be removed; its `filename` is the folder, where `shutil.rmtree` has a name without a path.
     """
+    import shutil  # with the modules of all archive formats
+
     try:
         shutil.rmtree(folder)
     except OSError as error:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
-from blocks_cli.lambda_.code_store import CodeStore
 from blocks_runtime.shared.project import project_folder
 from local_dsql.storage.folder import ignore_in_git
 
@@ -60,6 +59,8 @@ class Workspace:
     @property
     def bytecode(self) -> Path:
         """Return the folder of the compiled modules of bundles and layers."""
+        from blocks_cli.lambda_.code_store import CodeStore
+
         return CodeStore(self.code).bytecode
 
     @property

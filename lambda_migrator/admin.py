@@ -98,7 +98,7 @@ class AdminConnection:
 
     def read(self, statement: Sql) -> list[Row]:
         """Return the rows of a query; retried after transient errors."""
-        return self._retried(lambda: self._connected().run(statement).fetchall())
+        return self._retried(lambda: self._connected().run(statement).all())
 
     def write(self, fn: Callable[[Session], T]) -> T:
         """Run `fn` in a transaction and commit; retried on conflict, so `fn` must read the data again.
@@ -114,7 +114,7 @@ class AdminConnection:
         Raises:
             CommitOutcomeUnknown: no reply arrived; read the journal before running it again.
         """
-        return self.autocommit(lambda session: session.run(statement).rowcount)
+        return self.autocommit(lambda session: session.run(statement).count)
 
     def autocommit(self, act: Callable[[Session], T]) -> T:
         """Run `act`, which sends one autocommit statement, and return its result; retried on conflict.
@@ -174,7 +174,7 @@ class AdminConnection:
             cursor = session.run(statement)
         except (ConnectionFailed, ServerUnavailable) as error:
             raise OutcomeUnknown from error
-        return cursor.fetchall() if cursor.description else []
+        return cursor.all() if cursor.columns else []
 
     def _answered(self, act: Callable[[Session], T]) -> T:
         session = self._connected()

@@ -135,7 +135,7 @@ class Execution:
             changed = 0
             for index, statement in enumerate(self._step.statements, start=self._step.first):
                 self._at = index
-                changed += max(session.run(Sql((statement.sql,))).rowcount, 0)
+                changed += session.run(Sql((statement.sql,))).count
             self._journal.record(session, (self._step.migration, self._done(changed)))
 
         self._change(work)
@@ -146,7 +146,7 @@ class Execution:
 
         def work(session: Session) -> None:
             nonlocal changed
-            changed = max(session.run(Sql((self._statement.sql,))).rowcount, 0)
+            changed = session.run(Sql((self._statement.sql,))).count
             update = self._update(State.PENDING, self._step.first, changed) if changed else self._done()
             self._journal.record(session, (self._step.migration, update))
 

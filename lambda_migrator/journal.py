@@ -132,7 +132,7 @@ class Journal:
             MigrationFailedError: the lease was lost.
         """
         self.lease.fence(session)
-        if session.run(record_statement(updates, self.by)).rowcount != len(updates):
+        if session.run(record_statement(updates, self.by)).count != len(updates):
             raise StaleJournalRow
 
     def advance(self, admin: AdminConnection, updates: Sequence[tuple[Migration, JournalUpdate]]) -> None:

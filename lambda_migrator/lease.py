@@ -56,7 +56,7 @@ class Lease:
         Raises:
             MigrationFailedError: another migrator has taken the lease.
         """
-        if session.run(fence_query(self.token)).fetchone() is None:
+        if session.run(fence_query(self.token)).first() is None:
             raise _taken_over(self.token)
 
     def renew_if_due(self, admin: AdminConnection) -> None:
@@ -78,7 +78,7 @@ class Lease:
         while True:
             began = _clocks()
             try:
-                if admin.write(lambda session: session.run(statement).rowcount) != 1:
+                if admin.write(lambda session: session.run(statement).count) != 1:
                     raise _taken_over(self.token)
             except CommitOutcomeUnknown:
                 continue  # it is idempotent
@@ -170,7 +170,7 @@ def holder_of(reader: Reader) -> Holder | None:
 
 
 def _take(session: Session, name: str, gone: Callable[[str], bool]) -> Lease | Holder:
-    found = session.run(FIND).fetchone()
+    found = session.run(FIND).first()
     if found is not None and found["held"] and found["holder"] != name and not gone(found["holder"]):
         return Holder(found["holder"], found["acquired_at"])
     before = None if found is None else int(found["token"])

@@ -136,7 +136,7 @@ def _write_rule(admin: AdminConnection, lease: Lease, rule: Rule) -> Change:
 
         def write(session: Session, changes: list[Change] = changes) -> Change:
             lease.fence(session)
-            changes.append(rule(_ledger(session.run(READ).fetchall())))
+            changes.append(rule(_ledger(session.run(READ).all())))
             for row in changes[-1].rows:
                 session.run(store_statement(row))
             return changes[-1]

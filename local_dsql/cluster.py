@@ -1,4 +1,7 @@
-"""The Python API of a local cluster."""
+"""The Python API of a local cluster.
+
+What only some methods use is imported by them: `blocks status` attaches, asks two questions and ends.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,11 @@ from urllib.parse import quote
 
 from blocks_runtime import signing
 from blocks_runtime.contract import ADMIN_ROLE, DATABASE, Variables
+from blocks_runtime.signing import Credentials
 from blocks_settings.regions import check_region
-from local_dsql.access import ClusterName, Credentials, credential_variables
-from local_dsql.access.token import MAX_LIFETIME
 from local_dsql.client.launch import stopped_error, wait_for_end
 from local_dsql.client.project_options import cluster_options
 from local_dsql.client.server_handle import RequestedOptions, ServerHandle
-from local_dsql.control.codec import decode_conflict, decode_injection, encode_injection, fault_named
-from local_dsql.control.predicate_client import PredicateClient, predicate_name
-from local_dsql.cost.result import Cost
-from local_dsql.faults.injection import Fault, Injection
-from local_dsql.faults.keys import row_text
 from local_dsql.storage.folder import DEFAULT_FOLDER, Folder
 
 if TYPE_CHECKING:
@@ -30,10 +27,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from local_dsql.access import Permission
-    from local_dsql.control.predicate_client import Predicate
+    from local_dsql.control.predicate_client import Predicate, PredicateClient
     from local_dsql.control.protocol import Json
     from local_dsql.control.status import ClusterStatus
+    from local_dsql.cost.result import Cost
     from local_dsql.engine.conflict_log import Conflict
+    from local_dsql.faults.injection import Fault, Injection
     from local_dsql.faults.keys import Key
 
 
@@ -87,7 +86,7 @@ class LocalCluster:
             self._regions, options.dialect, commit_latency, suspend_always or None, options.port
         )
         self._server = ServerHandle(self.folder, requested)
-        self._predicate_client = PredicateClient()
+        self._predicate_client: PredicateClient | None = None
 
     def start(self) -> LocalCluster:
         """Attach to the server of the folder, or start one; return the cluster itself once it accepts connections.
@@ -103,7 +102,8 @@ class LocalCluster:
 
     def close(self) -> None:
         """Detach from the server and disarm own predicates; the last user waits for the end of the server."""
-        self._predicate_client.close()
+        if self._predicate_client is not None:
+            self._predicate_client.close()
         self._server.leave()
 
     @property
@@ -141,6 +141,8 @@ class LocalCluster:
 
     def arn(self, region: str | None = None) -> str:
         """Return the cluster's ARN in a Region, by default in the first."""
+        from local_dsql.access import ClusterName
+
         return ClusterName(self.identifier).arn(region or self.regions[0])
 
     def dsn(self, region: str | None = None) -> str:
@@ -170,10 +172,14 @@ class LocalCluster:
 
         For tests: a deployed function has the same variables, with a role and credentials of its own.
         """
+        from local_dsql.access import credential_variables
+
         where = Variables(self.endpoint(region), region or self.regions[0], ADMIN_ROLE, str(self.ca_file))
         return where.environment(name) | credential_variables(self.admin_credentials)
 
     def _admin_token(self, region: str | None) -> str:
+        from local_dsql.access import MAX_LIFETIME
+
         host, _, _ = self.endpoint(region).partition(":")
         return signing.token(
             host, region or self.regions[0], ADMIN_ROLE, self.admin_credentials, lifetime=MAX_LIFETIME
@@ -232,7 +238,7 @@ class LocalCluster:
 
     def inject(
         self,
-        fault: Fault | str = Fault.OC000,
+        fault: Fault | str = "OC000",
         *,
         times: int | None = 1,
         every: int = 1,
@@ -273,6 +279,11 @@ class LocalCluster:
             ValueError: the fault or Region is unknown, a number is not positive, or `key` is given without `table`.
             TypeError: `predicate` is not a synchronous callable.
         """
+        from local_dsql.control.codec import encode_injection, fault_named
+        from local_dsql.control.predicate_client import PredicateClient, predicate_name
+        from local_dsql.faults.injection import Injection
+        from local_dsql.faults.keys import row_text
+
         if timeout <= 0:
             raise ValueError(f"timeout must be more than 0 seconds, not {timeout}")
         where = {
@@ -287,6 +298,8 @@ class LocalCluster:
         )
         if predicate is None:
             return cast("int", self._server.call("inject", given)["number"])
+        if self._predicate_client is None:
+            self._predicate_client = PredicateClient()
         try:
             return self._predicate_client.arm(self._server.connect(), predicate, given | {"timeout": timeout})
         except OSError:
@@ -294,6 +307,8 @@ class LocalCluster:
 
     def injections(self) -> dict[int, Injection]:
         """Return the armed injections by number."""
+        from local_dsql.control.codec import decode_injection
+
         armed = cast("dict[str, Json]", self._server.call("injections", {}))
         return {int(number): decode_injection(given) for number, given in armed.items()}
 
@@ -303,6 +318,8 @@ class LocalCluster:
 
     def conflicts(self) -> tuple[Conflict, ...]:
         """Return the conflicts since the last start or reset: the last 1,000, oldest first."""
+        from local_dsql.control.codec import decode_conflict
+
         found = cast("list[Json]", self._server.call("conflicts", {})["conflicts"])
         return tuple(decode_conflict(each) for each in found)
 
@@ -320,6 +337,8 @@ class LocalCluster:
             BudgetExceeded: the upper bound is more than `budget`; an AssertionError, for tests.
             ServerError: so much was written, or a reset happened, that the log of the block is gone.
         """
+        from local_dsql.cost.result import Cost
+
         found = Cost()
         number = cast("int", self._server.call("begin_cost", {})["number"])
         yield found

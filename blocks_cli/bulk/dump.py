@@ -94,7 +94,7 @@ class Dump:
 
     def _page(self, session: Session) -> None:
         wanted = next_size(self._rows, self._size) if self._rows else FIRST
-        found = session.run(self._pages.query(self.output.after, wanted), factory(tuple)).fetchall()
+        found = session.run(self._pages.query(self.output.after, wanted), factory(tuple)).all()
         self._write(found)
         self._complete = len(found) < wanted
 

@@ -144,9 +144,7 @@ class Sender:
 
     def _insert(self, piece: Piece, records: Numbered, array: str) -> int:
         statement = piece.statements.insert(array)
-        return self._transaction(
-            piece, records, lambda session: max(session.run(statement).rowcount, 0), True
-        )
+        return self._transaction(piece, records, lambda session: session.run(statement).count, True)
 
     def _transaction(
         self, piece: Piece, records: Numbered, act: Callable[[Session], int], repeatable: bool
@@ -160,7 +158,7 @@ class Sender:
             mark = marks.insert(self._load, piece.file, records[0][0], records[-1][0])
 
         def run(session: Session) -> int:
-            if mark is not None and session.run(mark).rowcount == 0:
+            if mark is not None and session.run(mark).count == 0:
                 raise _Marked
             inserted = act(session)
             if self._dry_run:

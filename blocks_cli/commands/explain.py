@@ -81,7 +81,7 @@ def _explained(admin: AdminConnection, statement: Sql, analyze: bool) -> Plan:
     lines: list[str] = []
 
     def run(session: Session) -> None:
-        rows = session.run(explaining(statement, analyze)).fetchall()
+        rows = session.run(explaining(statement, analyze)).all()
         lines[:] = [line for row in rows for line in row.values()]
         raise _RolledBack
 

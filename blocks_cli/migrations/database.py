@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import fcntl
 import os
 from typing import TYPE_CHECKING
@@ -143,6 +142,8 @@ def mention_missing(target: DatabaseTarget) -> None:
 
 
 def _missing(target: DatabaseTarget) -> CommandError:
+    import difflib
+
     assert target.folder is not None
     others = _others(target.folder)
     near = difflib.get_close_matches(target.folder.name, others, 1)

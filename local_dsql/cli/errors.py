@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import os
 import re
@@ -109,7 +108,7 @@ def command_of(program: str, given: Sequence[str], known: Iterable[str]) -> str:
 
 def unknown_command(program: str, name: str, known: Sequence[str]) -> ExplainedError:
     """Return the error for a command that does not exist."""
-    near = difflib.get_close_matches(name, known, 1)
+    near = _similar(name, known)
     return ExplainedError(
         f"unknown command {name}",
         f"the commands are {', '.join(known)}",
@@ -133,16 +132,14 @@ def _near(error: click.ClickException) -> str | None:
     """Return the option or value that is most similar to the given one."""
     if isinstance(error, click.NoSuchOption):
         options = {name.lstrip("-"): name for name in error.possibilities or ()}
-        similar = difflib.get_close_matches(error.option_name.lstrip("-"), options, 1)
+        similar = _similar(error.option_name.lstrip("-"), options)
         return options[similar[0]] if similar else None
     kind = error.param.type if isinstance(error, click.BadParameter) and error.param else None
     found = _CHOICE.search(error.format_message())
     if not isinstance(kind, click.Choice) or found is None:
         return None
     names = {str(choice).lower(): str(choice) for choice in kind.choices}
-    return next(
-        (names[each] for each in difflib.get_close_matches(found["given"].lower(), names, 1, 0.5)), None
-    )
+    return next((names[each] for each in _similar(found["given"].lower(), names, 0.5)), None)
 
 
 def _without_hint(error: click.ClickException) -> str:
@@ -186,3 +183,10 @@ def _three(text: str) -> tuple[str, str, str]:
     what, _, rest = text.partition("\n  why: ")
     why, _, remedy = rest.partition("\n  do:  ")
     return what, why or "the command cannot be carried out", remedy or "see --help"
+
+
+def _similar(word: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
+    """Return the most similar word, if one is similar enough."""
+    from difflib import get_close_matches  # needed after a mistake only
+
+    return get_close_matches(word, [*known], 1, cutoff)

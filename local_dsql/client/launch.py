@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import select
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -73,6 +72,8 @@ def launch(options: ServerOptions) -> None:
     Raises:
         LocalDatabaseError: it did not start; with the server's own error, or else the end of its log.
     """
+    import subprocess  # a user of a running server needs it never
+
     folder = options.folder
     read_end, write_end = os.pipe()
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from local_dsql.access import Credentials
+from blocks_runtime.signing import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

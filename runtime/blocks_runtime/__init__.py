@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .atomic_table.transaction import TableTransaction as TableTransaction
     from .database.aio.database import AsyncDistributedDatabase as AsyncDistributedDatabase
     from .database.aio.transaction import AsyncTransaction as AsyncTransaction
+    from .database.course import TransactionInfo as TransactionInfo
     from .database.database import DistributedDatabase as DistributedDatabase
     from .database.fragments import Sql as Sql
     from .database.fragments import sql as sql
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from .database.results import Health as Health
     from .database.results import Row as Row
     from .database.results import Stats as Stats
-    from .database.results import TransactionInfo as TransactionInfo
     from .database.transaction import Transaction as Transaction
     from .errors import DatabaseError as DatabaseError
     from .errors import DistributedDatabaseErrors as DistributedDatabaseErrors
@@ -81,6 +81,6 @@ else:
             "TableTransaction": "atomic_table.transaction",
             "to_json": "shared.json_values",
             "Transaction": "database.transaction",
-            "TransactionInfo": "database.results",
+            "TransactionInfo": "database.course",
         },
     )

@@ -18,9 +18,8 @@ class FormattedTemplateWarning(UserWarning):
     """Templates of `sql` that differ only in their literals: values are formatted into the text."""
 
 
-_OWN = __name__.partition(".")[0]
-_BETWEEN = ("asyncio", "concurrent", "contextlib", "functools", "threading")
-"""Packages of the standard library between the application's frames and the runtime's."""
+_PASSED = ("blocks_runtime.", "asyncio.", "concurrent.", "contextlib.", "functools.", "threading.")
+"""Beginnings of modules that are not the application's: the runtime, and what may call it between two frames of it."""
 
 
 def place() -> str:
@@ -48,8 +47,7 @@ def _caller() -> FrameType | None:
 
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if package != _OWN and package not in _BETWEEN:
+        if not f"{frame.f_globals.get('__name__', '')}.".startswith(_PASSED):
             return frame
         frame = frame.f_back
     return None

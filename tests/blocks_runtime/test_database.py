@@ -53,7 +53,7 @@ def test_lists_and_fragments(db: DistributedDatabase) -> None:
 
 
 def test_a_statement_repeated_often_is_prepared_and_survives_rollback(db: DistributedDatabase) -> None:
-    """psycopg prepares after some runs and clears up after a rollback, in ways that DSQL must not refuse."""
+    """A prepared statement outlives a rollback, in PostgreSQL and in DSQL."""
     for number in range(20):
         assert db.query_one(sql("SELECT {x}::int AS x", x=number)) == {"x": number}
 

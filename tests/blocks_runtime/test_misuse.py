@@ -88,7 +88,7 @@ def test_several_statements_in_one_text(
     db: DistributedDatabase, call: Callable[[DistributedDatabase, Sql], object], text: Sql
 ) -> None:
     """None of them runs: a COMMIT would end the transaction, and a retry would run the first ones again."""
-    for _ in range(7):  # psycopg prepares a statement at its sixth execution
+    for _ in range(7):  # a statement is prepared at its sixth execution
         with pytest.raises(errors.QueryFailed, match="multiple commands") as caught:
             call(db, text)
         assert caught.value.sqlstate == "42601"

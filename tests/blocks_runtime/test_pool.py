@@ -132,8 +132,8 @@ def test_a_statement_interrupted_before_its_reply_can_be_rolled_back(
     assert db.query_one(ONE) == {"n": 100}
 
 
-def test_more_statements_than_psycopg_keeps_prepared(db: DistributedDatabase) -> None:
-    """It drops the oldest; DSQL refuses DEALLOCATE of one statement, so libpq must close it in the protocol."""
+def test_more_statements_than_are_kept_prepared(db: DistributedDatabase) -> None:
+    """The oldest is dropped; DSQL refuses DEALLOCATE of one statement, so libpq must close it in the protocol."""
     for number in range(105):
         statement = Sql((f"SELECT {number} + ", "::int AS sum"), (1,))
         for _ in range(6):

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from ..database.counters import Counters
 from ..database.instrumentation import Instrumentation
-from ..database.results import Counters
 from .client import Client
 from .dynamodb import DynamoStore
 from .engine import TableEngine

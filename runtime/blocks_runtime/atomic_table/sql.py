@@ -38,8 +38,8 @@ TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ..database.counters import Counters
     from ..database.database import DistributedDatabase
-    from ..database.results import Counters
     from ..database.transaction import Transaction
     from .items import Record
     from .keys import Key

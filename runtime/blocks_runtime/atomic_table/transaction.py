@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, TypeVar, overload
 
-    from ..database.results import TransactionInfo
+    from ..database.course import TransactionInfo
     from .keys import KeyLike
     from .requests import Repetitions
     from .store import Store

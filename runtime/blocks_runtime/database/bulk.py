@@ -25,9 +25,9 @@ TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from .cursor import Cursor
     from .engine import Engine
     from .loading import Chunk, Plan
-    from .primitives import Cursor
     from .table_shapes import TableShape
 
     Shape = Callable[[Sql, tuple[str, ...], float | None], TableShape]
@@ -177,4 +177,4 @@ def _refuses_copy(chunk: Chunk, error: DatabaseError) -> bool:
 
 
 def _count(cursor: Cursor) -> int:
-    return max(cursor.rowcount, 0)
+    return cursor.count

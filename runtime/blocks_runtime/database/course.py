@@ -5,15 +5,31 @@ from __future__ import annotations
 import time
 
 from ..errors import SerializationFailure
-from .results import TransactionInfo
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..errors import DatabaseError
+    from .counters import Counters
     from .instrumentation import Instrumentation
-    from .results import Counters
+
+
+class TransactionInfo:
+    """The course of a transaction; `tx.info` is one object for all attempts, and complete after the commit."""
+
+    __slots__ = ("attempts", "conflicts", "milliseconds")
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        """Attempts begun."""
+        self.conflicts: list[str] = []
+        """SQLSTATE of the error that ended each failed attempt, the name of its class if it has none."""
+        self.milliseconds = 0.0
+        """Time from the first BEGIN to the end of the last attempt, waits included."""
+
+    def __repr__(self) -> str:
+        return f"TransactionInfo(attempts={self.attempts}, milliseconds={self.milliseconds:.1f})"
 
 
 class Course:

@@ -17,15 +17,15 @@ from ..errors import ConnectionFailed, DatabaseError, SerializationFailure, Serv
 from ..shared.deadline import earliest
 from ..shared.retry import AUTOCOMMIT, CONNECTS, RetryPolicy
 from .classification import autocommit_failure, unknown_statement
+from .counters import Counters
 from .course import Course
 from .instrumentation import Instrumentation
 from .location import Location, locate
 from .open_transactions import begin, innermost, warn_of_statement, warn_of_transaction
 from .pool import Pool
-from .primitives import ensure_result, sleep
+from .primitives import Turn, ensure_result, sleep
 from .read_only import may_commit_in_parts
-from .results import Counters, Stats
-from .row_factories import factory
+from .row_factories import dict_rows, factory
 from .session import Session, open_session
 from .table_shapes import TableShapes
 from .transaction import Transaction
@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, TypeVar
 
+    from .course import TransactionInfo
+    from .cursor import Cursor
     from .fragments import Sql
-    from .primitives import Cursor
-    from .results import TransactionInfo
+    from .results import Stats
     from .target import Target
 
     C = TypeVar("C")
@@ -67,7 +68,8 @@ class Engine:
         self.pool = Pool(self._connect, max_connections)
         self.counters = Counters()
         self.shapes = TableShapes()
-        self._process = os.getpid()
+        self.process = os.getpid()
+        """The process whose connections these are; a forked one must not use them."""
         self._instrumentation = Instrumentation(name, _telemetry(location))
 
     def run(
@@ -84,7 +86,7 @@ class Engine:
         connection or `server unavailable` only if it looks read-only, and then in a READ ONLY transaction: what it
         may have written before is not written twice.
         """
-        rows = factory(row_type)
+        rows = dict_rows if row_type is None else factory(row_type)
 
         def act(session: Session) -> R:
             return fetch(session.run(statement, rows, until))
@@ -157,15 +159,16 @@ class Engine:
             raise
         self.pool.release(session)
 
-    def transaction(self, fn: Callable[[Transaction], T], policy: RetryPolicy) -> T:
-        """Run `fn` until it commits or the policy gives up."""
+    def transaction(self, fn: Callable[[Transaction], T], max_retries: int, until: float | None) -> T:
+        """Run `fn` until it commits, or there is no retry left."""
+        policy = RetryPolicy(max_retries, until)
         if innermost.get() is not None:
             warn_of_transaction(self.name)
         course = self._course()
         while True:
             info = course.attempt()
             try:
-                result = self._attempt(fn, info, policy.deadline)
+                result = self._attempt(fn, info, until)
             except DatabaseError as error:
                 wait = policy.wait(error, info.attempts, time.monotonic())
                 course.failed(error, wait)
@@ -197,7 +200,7 @@ class Engine:
         session, _ = self.pool.take(self._begin, until)
         try:
             cursor = session.run(statement, factory(tuple), until)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            rows: list[tuple[Any, ...]] = cursor.all()
             session.rollback()
         except BaseException as error:
             self._release_after_error(session, error)
@@ -224,24 +227,28 @@ class Engine:
             idle=self.pool.idle,
         )
 
-    @property
-    def forked(self) -> bool:
-        """True in a forked process, which must not use its parent's connections."""
-        return self._process != os.getpid()
-
     def close(self) -> None:
         """Close every connection and detach from a local database."""
         self.pool.close()
         self.location.release()
 
     def _attempt(self, fn: Callable[[Transaction], T], info: TransactionInfo, until: float | None) -> T:
-        with self._transaction(info, until) as tx:
-            return ensure_result(fn(tx))
+        tx = self._open(info, until)
+        opened = begin(self.name)
+        try:
+            result = ensure_result(fn(tx))
+            tx._commit()
+        except BaseException as error:
+            tx._roll_back(error)
+            raise
+        finally:
+            opened.end()
+        return result
 
     @contextlib.contextmanager
     def _transaction(self, info: TransactionInfo, until: float | None) -> Iterator[Transaction]:
-        session, _ = self.pool.take(self._begin, until)
-        tx = Transaction(session, info, self.shapes, until, self.statement_deadline, self.pool.release)
+        """Run the body of a `with` as `_attempt` runs a function."""
+        tx = self._open(info, until)
         opened = begin(self.name)
         try:
             yield tx
@@ -251,6 +258,12 @@ class Engine:
             raise
         finally:
             opened.end()
+
+    def _open(self, info: TransactionInfo, until: float | None) -> Transaction:
+        session, _ = self.pool.take(self._begin, until)
+        return Transaction(
+            session, info, self.shapes, until, self.statement_deadline, self.pool.release, Turn()
+        )
 
     def _begin(self, session: Session, until: float | None) -> None:
         """Send BEGIN, with its own deadline if every statement has one."""

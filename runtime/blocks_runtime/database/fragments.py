@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .templates import Pattern, TemplateString
 
 _NAME_LIMIT = 63  # bytes that PostgreSQL keeps of a name; it truncates a longer one silently
+_NO_PIECES = frozenset((str, int, float, bool, bytes, list, tuple, dict, type(None)))
+"""Types of most values, none of which is a fragment."""
 _VALUE_LIMIT = 65_535  # parameters of one statement in the protocol
 
 
@@ -127,6 +129,8 @@ sql = SqlFactory()
 
 def _in_order(pattern: Pattern, values: dict[str, object]) -> tuple[object, ...]:
     """Return the values in the order of their placeholders."""
+    if tuple(values) == pattern.names:
+        return tuple(values.values())
     try:
         given = tuple([values[name] for name in pattern.names])
     except KeyError as missing:
@@ -145,8 +149,12 @@ def _filled(pattern: Pattern, values: tuple[object, ...]) -> Sql:
     for index in pattern.after_in:
         if isinstance(values[index], (list, tuple, set, frozenset)):
             raise _list_after_in(pattern.names[index])
-    if pattern.plain and not any(map(_is_piece, values)):
-        return Sql(pattern.texts, values, pattern.text)
+    if pattern.plain:
+        for value in values:
+            if type(value) not in _NO_PIECES and _is_piece(value):
+                break
+        else:
+            return Sql(pattern.texts, values, pattern.text)
     pieces: list[object] = [Sql((pattern.texts[0],))]
     for name, form, value, text in zip(
         pattern.names, pattern.formats, values, pattern.texts[1:], strict=True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..contract import ADMIN_ROLE, Variables, variable_prefix
@@ -26,13 +25,15 @@ _DATABASE = Block(
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Location:
     """Target of connections, provider of credentials, and a function to detach."""
 
-    target: Target
-    credentials: Callable[[], Credentials]
-    release: Callable[[], None]
+    def __init__(
+        self, target: Target, credentials: Callable[[], Credentials], release: Callable[[], None]
+    ) -> None:
+        self.target = target
+        self.credentials = credentials
+        self.release = release
 
 
 def locate(name: str, environ: Mapping[str, str], directory: Path) -> Location:

@@ -31,7 +31,10 @@ _BYTES_PER_VALUE = 6
 
 def may_be_too_long(statement: Sql) -> bool:
     """Return whether a message may be too long, by a rough upper bound of the text and the values."""
-    return (len(statement.text) + sum(map(_characters, statement.values))) * _WORST > BYTES_PER_MESSAGE
+    characters = len(statement.text)
+    for value in statement.values:
+        characters += _SCALAR if type(value) in _SCALARS else _characters(value)
+    return characters * _WORST > BYTES_PER_MESSAGE
 
 
 def _characters(value: object) -> int:

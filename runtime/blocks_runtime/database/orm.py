@@ -19,6 +19,7 @@ from ..errors import CommitOutcomeUnknown, ConnectionFailed, DatabaseError
 from ..shared.callbacks import refuse_generator_function
 from ..shared.deadline import expires_at
 from ..shared.retry import RetryPolicy
+from . import prepared
 from .classification import translate
 from .primitives import sleep
 from .sqlalchemy_engines import DBAPIError
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     S = TypeVar("S")
     T = TypeVar("T")
 
-# As in `session`: a prepared statement can be closed only in the protocol, from libpq 17 on.
-_PREPARE_AFTER = 5 if psycopg.capabilities.has_send_close_prepared() else None
-
 
 def open_plain_connection(target: Target, password: str) -> psycopg.Connection[Any]:
     """Connect as `open_session` does, with cursors and transactions left to SQLAlchemy.
@@ -51,7 +49,7 @@ def open_plain_connection(target: Target, password: str) -> psycopg.Connection[A
     try:
         return psycopg.Connection.connect(
             **parameters,  # type: ignore[arg-type]
-            prepare_threshold=_PREPARE_AFTER,
+            prepare_threshold=prepared.AFTER,
         )
     except psycopg.Error as error:
         del parameters  # with the token, which a traceback with local variables would show

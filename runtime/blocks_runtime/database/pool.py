@@ -77,8 +77,10 @@ class Pool:
         Raises:
             ConnectionFailed: all stay in use, the pool is closed, or a new connection cannot be opened.
         """
-        patience = self._patience if until is None else min(self._patience, until - time.monotonic())
-        permit = self._semaphore.acquire(max(0.0, patience))
+        patience = self._patience
+        if until is not None:
+            patience = max(0.0, min(patience, until - time.monotonic()))
+        permit = self._semaphore.acquire(patience)
         if permit is None:
             raise ConnectionFailed(
                 f"all {self._size} connections were in use for {patience:.2g} s; "
@@ -95,8 +97,13 @@ class Pool:
 
     def _find(self, check: Check, until: float | None) -> tuple[Session, bool]:
         """Return the newest idle connection that works, or a new one, and whether it had been used before."""
-        self._check_open()
-        while (session := self._newest()) is not None:
+        if self._closed:
+            raise ConnectionFailed("the database was closed by close(); make a new one", retryable=False)
+        while self._idle:
+            try:
+                session = self._idle.pop()
+            except IndexError:  # another thread took the last one meanwhile
+                break
             if self._passes(session, check, until):
                 return session, True
             self._replaced += 1
@@ -143,10 +150,6 @@ class Pool:
             return self._idle.pop()
         except IndexError:  # a check beforehand would race with another thread
             return None
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ConnectionFailed("the database was closed by close(); make a new one", retryable=False)
 
     def _passes(self, session: Session, check: Check, until: float | None) -> bool:
         """Check an idle connection; close it if that fails."""

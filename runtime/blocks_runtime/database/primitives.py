@@ -6,7 +6,6 @@ Everything else is written once, for asyncio, and derived for threads (`tools/as
 from __future__ import annotations
 
 import collections
-import contextlib
 import itertools
 import threading
 import time
@@ -16,7 +15,6 @@ import psycopg
 from psycopg import waiting
 
 from ..errors import QueryFailed
-from .extended_protocol import ExtendedProtocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,10 +27,6 @@ R = TypeVar("R")
 Lock = threading.Lock
 
 sleep = time.sleep
-
-
-class Cursor(ExtendedProtocol, psycopg.RawCursor[Any]):
-    """psycopg's cursor for statements with `$1`; a text is one statement."""
 
 
 class Connection(psycopg.Connection[Any]):
@@ -93,32 +87,40 @@ class Permit:
         self._semaphore = semaphore
 
     def release(self) -> None:
-        """Return the permit; safe to repeat."""
-        self._semaphore.release_permit(self)
+        """Pass the permit on to the first waiter, or count it as free; safe to repeat."""
+        semaphore = self._semaphore
+        with semaphore.lock:
+            if not self.taken:
+                return
+            if semaphore.waiters:
+                semaphore.waiters.popleft().release()
+                self.taken = False
+            else:
+                semaphore.free, self.taken = semaphore.free + 1, False
 
     def __del__(self) -> None:
         if self.taken:
-            self._semaphore.release_permit(self)
+            self.release()
 
 
 class FifoSemaphore:
     """A semaphore of `size` permits for threads; waiters are served in order of arrival."""
 
     def __init__(self, size: int) -> None:
-        self._free = size
-        self._lock = threading.RLock()  # a permit may be garbage collected while it is held
-        self._waiters: collections.deque[threading.Lock] = collections.deque()
+        self.free = size
+        self.lock = threading.RLock()  # a permit may be garbage collected while it is held
+        self.waiters: collections.deque[threading.Lock] = collections.deque()
 
     def acquire(self, patience: float) -> Permit | None:
         """Return a permit as soon as one is free, None after `patience` seconds."""
         permit = Permit(self)
-        with self._lock:
-            if self._free:
-                self._free, permit.taken = self._free - 1, True
+        with self.lock:
+            if self.free:
+                self.free, permit.taken = self.free - 1, True
                 return permit
             ticket = threading.Lock()
             ticket.acquire()
-            self._waiters.append(ticket)
+            self.waiters.append(ticket)
         try:
             permit.taken = ticket.acquire(timeout=patience) or not self._leave_queue(ticket)
         except BaseException:
@@ -127,22 +129,11 @@ class FifoSemaphore:
             raise  # a permit taken at the same time is released on garbage collection
         return permit if permit.taken else None
 
-    def release_permit(self, permit: Permit) -> None:
-        """Pass a permit on to the first waiter, or count it as free, if it was taken."""
-        with self._lock:
-            if not permit.taken:
-                return
-            if self._waiters:
-                self._waiters.popleft().release()
-                permit.taken = False
-            else:
-                self._free, permit.taken = self._free + 1, False
-
     def _leave_queue(self, ticket: threading.Lock) -> bool:
         """Stop waiting; return False if the permit was given at the same time."""
-        with self._lock:
-            if ticket in self._waiters:
-                self._waiters.remove(ticket)
+        with self.lock:
+            if ticket in self.waiters:
+                self.waiters.remove(ticket)
                 return True
         return False
 
@@ -203,9 +194,11 @@ class Turn:
         """Pass the turn on after `seize`; safe if it was not successful, and to repeat."""
         if self._lock.acquire(blocking=False):
             self._used = False
-            with contextlib.suppress(RuntimeError):  # raised once this thread does not have the lock any more
+            try:
                 while True:
                     self._lock.release()
+            except RuntimeError:  # this thread does not have the lock any more
+                pass
 
 
 class Source:

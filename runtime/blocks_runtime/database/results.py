@@ -1,8 +1,7 @@
-"""Values that a database returns beside rows: how a transaction went, health, counters."""
+"""Values that a database returns beside rows: health, and counters as they are read."""
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,23 +10,6 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = dict[str, Any]
 """Column name to value. The type of a column is known to the database, not to Python, hence the one `Any`."""
-
-
-class TransactionInfo:
-    """The course of a transaction; `tx.info` is one object for all attempts, and complete after the commit."""
-
-    __slots__ = ("attempts", "conflicts", "milliseconds")
-
-    def __init__(self) -> None:
-        self.attempts = 0
-        """Attempts begun."""
-        self.conflicts: list[str] = []
-        """SQLSTATE of the error that ended each failed attempt, the name of its class if it has none."""
-        self.milliseconds = 0.0
-        """Time from the first BEGIN to the end of the last attempt, waits included."""
-
-    def __repr__(self) -> str:
-        return f"TransactionInfo(attempts={self.attempts}, milliseconds={self.milliseconds:.1f})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +49,3 @@ class Stats:
     """Connections that are open now."""
     idle: int = 0
     """Open connections that are not in use."""
-
-
-class Counters:
-    """Counters that the pool does not keep."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.commits = 0
-        self.conflicts = 0
-        self.retries = 0
-        self.unknown = 0
-        self.connects = 0
-        self.refused = 0
-
-    def add(self, **amounts: int) -> None:
-        """Add to counters by name; safe to call from several threads."""
-        with self._lock:
-            for name, amount in amounts.items():
-                setattr(self, name, getattr(self, name) + amount)
-
-    def read(self, **others: int) -> Stats:
-        """Return all counters; `others` are those of the pool."""
-        with self._lock:
-            own = {name: value for name, value in vars(self).items() if name != "_lock"}
-        return Stats(**own, **others)

@@ -1,16 +1,28 @@
-"""Row factories for psycopg: dicts by column name, or instances of a class."""
+"""Row factories: dicts by column name, or instances of a class."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from psycopg.rows import dict_row, tuple_row
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    Factory: TypeAlias = Callable[[Any], Callable[[Sequence[Any]], Any]]
-    """Row factory protocol of psycopg: from a cursor to a function that makes a row of its values."""
+    Factory: TypeAlias = Callable[[list[str]], Callable[[Sequence[Any]], Any]]
+    """From the names of the columns to a function that makes a row of its values."""
+
+
+def dict_rows(names: list[str]) -> Callable[[Sequence[Any]], dict[str, Any]]:
+    """Return a function that makes dicts by column name."""
+
+    def make(values: Sequence[Any]) -> dict[str, Any]:
+        return dict(zip(names, values))  # noqa: B905 (psycopg gives as many values as there are names)
+
+    return make
+
+
+def tuple_rows(_: list[str]) -> type[tuple[Any, ...]]:
+    """Return `tuple` itself, which psycopg makes in C."""
+    return tuple
 
 
 def factory(row_type: type[Any] | None) -> Factory:
@@ -23,9 +35,9 @@ def factory(row_type: type[Any] | None) -> Factory:
     """
     kind = getattr(row_type, "__origin__", row_type)  # the part in brackets is for the type checker
     if kind is None or kind is dict:
-        return dict_row
+        return dict_rows
     if kind is tuple:
-        return tuple_row
+        return tuple_rows
     if not isinstance(kind, type):
         raise TypeError(f"row_type is {row_type!r}; give a class, such as a dataclass, or `tuple`")
     return _of(kind)
@@ -34,9 +46,7 @@ def factory(row_type: type[Any] | None) -> Factory:
 def _of(row_type: type[Any]) -> Factory:
     """Return a factory for rows of a class; its error for columns that do not fit names them."""
 
-    def make_maker(cursor: Any) -> Callable[[Sequence[Any]], Any]:
-        names = [column.name for column in cursor.description or ()]
-
+    def make_maker(names: list[str]) -> Callable[[Sequence[Any]], Any]:
         def make(values: Sequence[Any]) -> Any:
             try:
                 return row_type(**dict(zip(names, values, strict=True)))

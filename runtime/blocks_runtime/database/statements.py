@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar, overload
 
     from ..shared.deadline import Deadline
+    from .cursor import Cursor
     from .plans import Plan
-    from .primitives import Cursor
     from .results import Row
     from .table_shapes import TableShape, TableShapes
 
@@ -212,43 +212,36 @@ class Statements:
 
 
 def _all(cursor: Cursor) -> list[Any]:
-    try:
-        return cursor.fetchall()
-    except Exception as error:
-        raise _explained(error, cursor) from error.__cause__
+    return cursor.all()
 
 
 def _first(cursor: Cursor) -> Any:
-    try:
-        return cursor.fetchone()
-    except Exception as error:
-        raise _explained(error, cursor) from error.__cause__
+    return cursor.first()
 
 
 def _only(cursor: Cursor, statement: Sql) -> Any:
-    row = _first(cursor)
-    if row is not None and cursor.rowcount == 1:
+    row = cursor.first()
+    if row is not None and cursor.count == 1:
         return row
     from ..errors import MultipleResultsFound, NoResultFound
 
     error = (
         NoResultFound("the statement returned no row, and one was asked for")
         if row is None
-        else MultipleResultsFound(f"the statement returned {cursor.rowcount} rows, and one was asked for")
+        else MultipleResultsFound(f"the statement returned {cursor.count} rows, and one was asked for")
     )
     error.statement = statement.text
     raise error
 
 
 def _value(cursor: Cursor) -> Any:
-    row = _first(cursor)
-    columns = cursor.description or ()
-    if len(columns) == 1:
+    row = cursor.first()
+    if cursor.columns == 1:
         return None if row is None else row[0]
     from ..errors import QueryFailed
 
     raise QueryFailed(
-        f"the statement returns {len(columns)} columns, and one value was asked for",
+        f"the statement returns {cursor.columns} columns, and one value was asked for",
         advice="select one column, or use query_one()",
     )
 
@@ -267,22 +260,8 @@ def _check_type(value: object, value_type: type[Any]) -> None:
         )
 
 
-def _explained(error: Exception, cursor: Cursor) -> Exception:
-    """Return an error for a statement without result rows, else `error` itself."""
-    if cursor.rownumber is not None:
-        return error
-    from ..errors import QueryFailed
-
-    if not cursor.statusmessage:
-        return QueryFailed("the statement is empty", advice="write one statement; a comment alone is none")
-    return QueryFailed(
-        f"the statement was executed and returns no rows to read ({cursor.statusmessage})",
-        advice="use execute() for it, or add RETURNING",
-    )
-
-
 def _count(cursor: Cursor) -> int:
-    return max(cursor.rowcount, 0)
+    return cursor.count
 
 
 def checked(statement: Sql) -> Sql:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 
 from ..errors import DatabaseError, DeadlineExceeded, TransactionAborted
+from .fragments import Sql
 from .statements import Statements, checked
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from ..shared.deadline import Deadline
-    from .fragments import Sql
-    from .primitives import Cursor
-    from .results import TransactionInfo
+    from .course import TransactionInfo
+    from .cursor import Cursor
+    from .primitives import Turn
     from .session import Session
     from .table_shapes import TableShapes
 
@@ -64,9 +65,8 @@ class Transaction(Statements):
         until: float | None,
         longest: float | None,
         release: Callable[[Session], None],
+        turn: Turn,
     ) -> None:
-        from .primitives import Turn
-
         self._session = session
         self._known_shapes = shapes
         self._until = until
@@ -77,7 +77,7 @@ class Transaction(Statements):
         self.attempt = info.attempts
         """Number of this run of the callback, from 1."""
         self._failure: BaseException | None = None
-        self._turn = Turn()
+        self._turn = turn
         self._refusal: tuple[str, str] | None = None
         """The reason why no further statement is sent."""
         self._over = False
@@ -97,7 +97,8 @@ class Transaction(Statements):
         row_type: type[Any] | None,
         deadline: Deadline | None,
     ) -> R:
-        checked(statement)
+        if type(statement) is not Sql:
+            checked(statement)
         until = self._expiry(deadline)
         self._enter(until)
         try:

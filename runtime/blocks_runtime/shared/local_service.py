@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..contract import variable_prefix
 from ..errors import ConfigurationError
 
@@ -15,16 +13,16 @@ if TYPE_CHECKING:
     V = TypeVar("V")
 
 
-@dataclass(frozen=True, slots=True)
 class Block:
     """A kind of block: its noun, its first variable, its local service, the grant that sets the variables."""
 
-    noun: str
-    variable: str
-    service: str
-    instead: str
-    """The thing on AWS that the variables name."""
-    grant: str
+    def __init__(self, *, noun: str, variable: str, service: str, instead: str, grant: str) -> None:
+        self.noun = noun
+        self.variable = variable
+        self.service = service
+        self.instead = instead
+        """The thing on AWS that the variables name."""
+        self.grant = grant
 
     def variables(
         self, name: str, environ: Mapping[str, str], read: Callable[[str, Mapping[str, str]], V | None]

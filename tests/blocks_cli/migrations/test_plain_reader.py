@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -52,6 +55,31 @@ def test_same_rows_as_the_driver(project: Project, reader: PlainReader) -> None:
         for query in (journal.READ, lease.FIND, tables.EXISTING):
             assert reader.read(query) == driver.execute(query.text.encode()).fetchall()
     assert [entry.name for entry in journal.read(reader)] == [*BANK]
+
+
+def test_no_message_waits_for_the_acknowledgement_of_the_one_before(reader: PlainReader) -> None:
+    assert reader._wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+UNNEEDED = {
+    *("psycopg", "asyncio", "logging", "multiprocessing", "concurrent.futures", "http", "email"),
+    *("subprocess", "tempfile", "shutil", "zipfile", "difflib", "traceback"),
+    *("local_dsql.control.codec", "local_dsql.faults", "local_dsql.engine", "local_dsql.cost"),
+    *("local_dsql.access.verifier", "blocks_cli.lambda_", "dsql_dialect.parser"),
+}
+"""Modules that take longer to load than the database takes to answer."""
+
+
+def test_status_loads_no_module_that_it_does_not_need(project: Project) -> None:
+    project.write(BANK)
+    assert project.blocks("up").code == 0
+    program = (
+        "import sys\nfrom blocks_cli.main import main\n"
+        "try:\n    main(['status', '--exit-code'])\n"
+        f"finally:\n    print('loaded', *sorted({UNNEEDED!r} & {{*sys.modules}}))"
+    )
+    asked = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert asked.stdout.splitlines()[-1] == "loaded"
 
 
 def test_types_and_nulls(reader: PlainReader) -> None:

@@ -13,7 +13,7 @@ from tests.blocks_cli.migrations.conftest import BANK
 
 if TYPE_CHECKING:
     from blocks_runtime import Sql
-    from blocks_runtime.database.primitives import Cursor
+    from blocks_runtime.database.cursor import Cursor
     from tests.blocks_cli.migrations.conftest import Project
 
 

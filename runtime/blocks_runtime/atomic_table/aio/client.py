@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from ...database.counters import Counters
     from ...database.instrumentation import Instrumentation
-    from ...database.results import Counters
     from ...errors import DatabaseError
     from ..location import TableLocation
     from ..requests import Repetitions

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ...database.counters import Counters
 from ...database.instrumentation import Instrumentation
-from ...database.results import Counters
 from ..location import located_here
 from ..requests import PATIENCE
 from .client import AsyncClient

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
     from typing import Any, TypeVar
 
+    from ...database.counters import Counters
+    from ...database.course import TransactionInfo
     from ...database.instrumentation import Instrumentation
-    from ...database.results import Counters, TransactionInfo
     from ..items import Record
     from ..keys import KeyLike
     from ..once import Once

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from ...database.aio.database import AsyncDistributedDatabase
     from ...database.aio.transaction import AsyncTransaction
-    from ...database.results import Counters
+    from ...database.counters import Counters
     from ..items import Record
     from ..keys import Key
     from ..writes import Add, Write

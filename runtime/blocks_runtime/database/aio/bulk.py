@@ -24,10 +24,10 @@ TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 
+    from ..cursor import Cursor
     from ..loading import Chunk, Plan
     from ..table_shapes import TableShape
     from .engine import AsyncEngine
-    from .primitives import Cursor
 
     Shape = Callable[[Sql, tuple[str, ...], float | None], Awaitable[TableShape]]
 
@@ -175,5 +175,5 @@ def _refuses_copy(chunk: Chunk, error: DatabaseError) -> bool:
     return isinstance(error, FeatureNotSupported) and isinstance(chunk.format, CopyFormat)
 
 
-async def _count(cursor: Cursor) -> int:
-    return max(cursor.rowcount, 0)
+def _count(cursor: Cursor) -> int:
+    return cursor.count

@@ -6,7 +6,11 @@ The driver is imported with the first connection, not before.
 from __future__ import annotations
 
 from _thread import allocate_lock  # `threading` itself is loaded with the first connection
+from os import getpid
 
+from ...shared.callbacks import refuse_generator_function
+from ...shared.deadline import expires_at
+from ..fragments import Sql
 from .statements import AsyncStatements, checked
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
@@ -16,13 +20,12 @@ if TYPE_CHECKING:
     from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
     from ...shared.deadline import Deadline
-    from ..fragments import Sql
+    from ..cursor import Cursor
     from ..loading import Loaded
     from ..results import Health, Stats
     from ..sqlalchemy_engines import AsyncAlchemyEngine
     from ..table_shapes import TableShapes
     from .engine import AsyncEngine
-    from .primitives import Cursor
     from .transaction import AsyncTransaction
 
     P = ParamSpec("P")
@@ -102,10 +105,6 @@ class AsyncDistributedDatabase(AsyncStatements):
             TypeError: retries were asked for without a function to run again, or `fn` is a generator function.
             DatabaseError: anything else, see `blocks_runtime.errors`.
         """
-        from ...shared.callbacks import refuse_generator_function
-        from ...shared.deadline import expires_at
-        from ...shared.retry import RetryPolicy
-
         if fn is None:
             if retry_on_conflict:
                 raise TypeError(
@@ -114,8 +113,8 @@ class AsyncDistributedDatabase(AsyncStatements):
                 )
             return self._connected().block(expires_at(deadline))
         refuse_generator_function(fn)
-        policy = RetryPolicy(max_retries if retry_on_conflict else 0, expires_at(deadline))
-        return self._connected().transaction(fn, policy)
+        until = expires_at(deadline)
+        return self._connected().transaction(fn, max_retries if retry_on_conflict else 0, until)
 
     @overload
     def transactional(
@@ -141,8 +140,6 @@ class AsyncDistributedDatabase(AsyncStatements):
         `transaction`.
         """
         import functools
-
-        from ...shared.callbacks import refuse_generator_function
 
         def decorate(
             fn: Callable[Concatenate[AsyncTransaction, P], Awaitable[T]],
@@ -194,7 +191,6 @@ class AsyncDistributedDatabase(AsyncStatements):
             DeadlineExceeded: the deadline passed before a chunk was sent.
             DatabaseError: a chunk failed after its retries. Notes on the error tell how much was loaded.
         """
-        from ...shared.deadline import expires_at
         from ..loading import Plan
         from .bulk import AsyncLoad
 
@@ -300,11 +296,12 @@ class AsyncDistributedDatabase(AsyncStatements):
     async def _run(
         self,
         statement: Sql,
-        fetch: Callable[[Cursor], Awaitable[R]],
+        fetch: Callable[[Cursor], R],
         row_type: type[Any] | None,
         deadline: Deadline | None,
     ) -> R:
-        checked(statement)  # before connecting, so that a mistake in the code opens no connection
+        if type(statement) is not Sql:
+            checked(statement)  # before connecting, so that a mistake in the code opens no connection
         until = None
         if deadline is not None or self._statement_deadline is not None:
             until = self._until(deadline)
@@ -324,13 +321,11 @@ class AsyncDistributedDatabase(AsyncStatements):
         return await self._connected().run_rolled_back(statement, self._until(deadline))
 
     def _until(self, deadline: Deadline | None) -> float | None:
-        from ...shared.deadline import expires_at
-
         return expires_at(deadline, self._statement_deadline)
 
     def _connected(self) -> AsyncEngine:
         engine = self._engine
-        if engine is None or engine.forked:
+        if engine is None or engine.process != getpid():
             return self._connect()
         return engine
 
@@ -340,6 +335,8 @@ class AsyncDistributedDatabase(AsyncStatements):
         with GcPaused():
             from .engine import engine_for
         with self._lock:
-            if self._engine is None or self._engine.forked:
+            if (
+                self._engine is None or self._engine.process != getpid()
+            ):  # a parent's connections are not ours
                 self._engine = engine_for(self.name, self._max_connections, self._statement_deadline)
             return self._engine

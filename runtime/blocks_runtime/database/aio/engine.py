@@ -16,16 +16,16 @@ from ...errors import ConnectionFailed, DatabaseError, SerializationFailure, Ser
 from ...shared.deadline import earliest
 from ...shared.retry import AUTOCOMMIT, CONNECTS, RetryPolicy
 from ..classification import autocommit_failure, unknown_statement
+from ..counters import Counters
 from ..course import Course
 from ..instrumentation import Instrumentation
 from ..location import Location, locate
 from ..open_transactions import begin, innermost, warn_of_statement, warn_of_transaction
 from ..read_only import may_commit_in_parts
-from ..results import Counters, Stats
-from ..row_factories import factory
+from ..row_factories import dict_rows, factory
 from ..table_shapes import TableShapes
 from .pool import AsyncPool
-from .primitives import ensure_result, sleep
+from .primitives import Turn, ensure_result, sleep
 from .session import AsyncSession, open_session
 from .transaction import AsyncTransaction
 
@@ -34,10 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from typing import Any, TypeVar
 
+    from ..course import TransactionInfo
+    from ..cursor import Cursor
     from ..fragments import Sql
-    from ..results import TransactionInfo
+    from ..results import Stats
     from ..target import Target
-    from .primitives import Cursor
 
     C = TypeVar("C")
     R = TypeVar("R")
@@ -66,13 +67,14 @@ class AsyncEngine:
         self.pool = AsyncPool(self._connect, max_connections)
         self.counters = Counters()
         self.shapes = TableShapes()
-        self._process = os.getpid()
+        self.process = os.getpid()
+        """The process whose connections these are; a forked one must not use them."""
         self._instrumentation = Instrumentation(name, _telemetry(location))
 
     async def run(
         self,
         statement: Sql,
-        fetch: Callable[[Cursor], Awaitable[R]],
+        fetch: Callable[[Cursor], R],
         row_type: type[Any] | None,
         until: float | None,
         retries: int = AUTOCOMMIT,
@@ -83,10 +85,10 @@ class AsyncEngine:
         connection or `server unavailable` only if it looks read-only, and then in a READ ONLY transaction: what it
         may have written before is not written twice.
         """
-        rows = factory(row_type)
+        rows = dict_rows if row_type is None else factory(row_type)
 
         async def act(session: AsyncSession) -> R:
-            return await fetch(await session.run(statement, rows, until))
+            return fetch(await session.run(statement, rows, until))
 
         return await self._autocommit(statement, act, until, retries)
 
@@ -156,15 +158,18 @@ class AsyncEngine:
             raise
         self.pool.release(session)
 
-    async def transaction(self, fn: Callable[[AsyncTransaction], Awaitable[T]], policy: RetryPolicy) -> T:
-        """Run `fn` until it commits or the policy gives up."""
+    async def transaction(
+        self, fn: Callable[[AsyncTransaction], Awaitable[T]], max_retries: int, until: float | None
+    ) -> T:
+        """Run `fn` until it commits, or there is no retry left."""
+        policy = RetryPolicy(max_retries, until)
         if innermost.get() is not None:
             warn_of_transaction(self.name)
         course = self._course()
         while True:
             info = course.attempt()
             try:
-                result = await self._attempt(fn, info, policy.deadline)
+                result = await self._attempt(fn, info, until)
             except DatabaseError as error:
                 wait = policy.wait(error, info.attempts, time.monotonic())
                 course.failed(error, wait)
@@ -196,7 +201,7 @@ class AsyncEngine:
         session, _ = await self.pool.take(self._begin, until)
         try:
             cursor = await session.run(statement, factory(tuple), until)
-            rows: list[tuple[Any, ...]] = await cursor.fetchall()
+            rows: list[tuple[Any, ...]] = cursor.all()
             await session.rollback()
         except BaseException as error:
             await self._release_after_error(session, error)
@@ -223,11 +228,6 @@ class AsyncEngine:
             idle=self.pool.idle,
         )
 
-    @property
-    def forked(self) -> bool:
-        """True in a forked process, which must not use its parent's connections."""
-        return self._process != os.getpid()
-
     def close(self) -> None:
         """Close every connection and detach from a local database."""
         self.pool.close()
@@ -236,15 +236,24 @@ class AsyncEngine:
     async def _attempt(
         self, fn: Callable[[AsyncTransaction], Awaitable[T]], info: TransactionInfo, until: float | None
     ) -> T:
-        async with self._transaction(info, until) as tx:
-            return await ensure_result(fn(tx))
+        tx = await self._open(info, until)
+        opened = begin(self.name)
+        try:
+            result = await ensure_result(fn(tx))
+            await tx._commit()
+        except BaseException as error:
+            await tx._roll_back(error)
+            raise
+        finally:
+            opened.end()
+        return result
 
     @contextlib.asynccontextmanager
     async def _transaction(
         self, info: TransactionInfo, until: float | None
     ) -> AsyncIterator[AsyncTransaction]:
-        session, _ = await self.pool.take(self._begin, until)
-        tx = AsyncTransaction(session, info, self.shapes, until, self.statement_deadline, self.pool.release)
+        """Run the body of a `with` as `_attempt` runs a function."""
+        tx = await self._open(info, until)
         opened = begin(self.name)
         try:
             yield tx
@@ -254,6 +263,12 @@ class AsyncEngine:
             raise
         finally:
             opened.end()
+
+    async def _open(self, info: TransactionInfo, until: float | None) -> AsyncTransaction:
+        session, _ = await self.pool.take(self._begin, until)
+        return AsyncTransaction(
+            session, info, self.shapes, until, self.statement_deadline, self.pool.release, Turn()
+        )
 
     async def _begin(self, session: AsyncSession, until: float | None) -> None:
         """Send BEGIN, with its own deadline if every statement has one."""

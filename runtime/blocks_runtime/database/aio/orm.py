@@ -18,6 +18,7 @@ from ...errors import CommitOutcomeUnknown, ConnectionFailed, DatabaseError
 from ...shared.callbacks import refuse_generator_function
 from ...shared.deadline import expires_at
 from ...shared.retry import RetryPolicy
+from .. import prepared
 from ..classification import translate
 from ..sqlalchemy_engines import DBAPIError
 from .primitives import sleep
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     S = TypeVar("S")
     T = TypeVar("T")
 
-# As in `session`: a prepared statement can be closed only in the protocol, from libpq 17 on.
-_PREPARE_AFTER = 5 if psycopg.capabilities.has_send_close_prepared() else None
-
 
 async def open_plain_connection(target: Target, password: str) -> psycopg.AsyncConnection[Any]:
     """Connect as `open_session` does, with cursors and transactions left to SQLAlchemy.
@@ -50,7 +48,7 @@ async def open_plain_connection(target: Target, password: str) -> psycopg.AsyncC
     try:
         return await psycopg.AsyncConnection.connect(
             **parameters,  # type: ignore[arg-type]
-            prepare_threshold=_PREPARE_AFTER,
+            prepare_threshold=prepared.AFTER,
         )
     except psycopg.Error as error:
         del parameters  # with the token, which a traceback with local variables would show

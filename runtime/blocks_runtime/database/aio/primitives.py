@@ -16,7 +16,6 @@ import psycopg
 from psycopg import waiting
 
 from ...errors import ConfigurationError
-from ..extended_protocol import ExtendedProtocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,10 +28,6 @@ R = TypeVar("R")
 Lock: TypeAlias = asyncio.Lock
 
 sleep = asyncio.sleep
-
-
-class Cursor(ExtendedProtocol, psycopg.AsyncRawCursor[Any]):
-    """psycopg's cursor for statements with `$1`; a text is one statement."""
 
 
 class Connection(psycopg.AsyncConnection[Any]):

@@ -1,6 +1,6 @@
 """One connection to Aurora DSQL, restricted to the commands that DSQL supports.
 
-This is the one module that calls psycopg. Its decisions are made by pure modules (`target`, `classification`,
+This is the one module that sends statements. Its decisions are made by pure modules (`target`, `classification`,
 `shared.retry`).
 """
 
@@ -16,17 +16,19 @@ from typing import cast
 
 import psycopg
 from psycopg import generators, pq
-from psycopg.adapt import Transformer
-from psycopg.rows import dict_row
+from psycopg.adapt import PyFormat, Transformer
 from psycopg.types.json import JsonDumper
 
 from ...contract import CONNECTION_SECONDS
 from ...errors import ConnectionFailed, DeadlineExceeded, QueryFailed, TransactionAborted
 from ...shared.deadline import earliest
 from ..classification import manual_transaction_control, translate, unknown_commit
+from ..cursor import Cursor
 from ..message_size import check_length, may_be_too_long
+from ..prepared import PreparedStatements
 from ..read_only import changes_session, may_set
-from .primitives import Connection, Cursor
+from ..row_factories import dict_rows
+from .primitives import Connection
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from psycopg.pq.abc import PGresult
+    from psycopg.rows import BaseRowFactory
 
     from ...errors import DatabaseError
     from ..fragments import Sql
@@ -54,19 +57,20 @@ PING_TIMEOUT = 3.0
 PIECE = 64 * 1024
 """Bytes of a COPY sent in one message."""
 
-KEPT = 1000
-"""Rows of the last result that may stay in memory while a connection is idle."""
-
-# psycopg drops the statements it prepared with DEALLOCATE <name>, which DSQL refuses, unless libpq can close
-# them in the protocol (17 and later). AWS user guide, "supported SQL"; psycopg documentation, "Prepared
-# statements".
-_PREPARE_AFTER = 5 if psycopg.capabilities.has_send_close_prepared() else None
+_AUTO = PyFormat.AUTO
+_BAD = pq.ConnStatus.BAD
+_IDLE = pq.TransactionStatus.IDLE
+_ROWS = pq.ExecStatus.TUPLES_OK
+_ERROR = pq.ExecStatus.FATAL_ERROR
+_COPYING = (pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH)
 
 _CHUNKED = psycopg.capabilities.has_stream_chunked()
 _STALE_PLAN = "cached plan must not change result type"
 _NO_SUCH_PLAN = "26000"
 _SETTING = (b"SET", b"RESET", b"DO")
 """Command tags of statements that set parameters of the session, or may."""
+_CHANGING_PLANS = (b"DROP", b"ALTER", b"DISCARD", b"DEALLOCATE")
+"""Beginnings of command tags of statements after which prepared ones may not be valid, or not be there."""
 _REPORTED = (b"TimeZone", b"DateStyle", b"IntervalStyle", b"client_encoding", b"search_path")
 """Parameters whose changes PostgreSQL reports to the client, `search_path` from 18 on ("Asynchronous Operations")."""
 
@@ -89,9 +93,6 @@ async def open_session(
         connection = await Connection.connect(
             **parameters,  # type: ignore[arg-type]
             autocommit=True,
-            cursor_factory=Cursor,
-            row_factory=dict_row,
-            prepare_threshold=_PREPARE_AFTER,
         )
     except psycopg.Error as error:
         del parameters  # with the token, which a traceback with local variables would show
@@ -109,9 +110,6 @@ class _JsonText(JsonDumper):
 class AsyncSession:
     """A connection with its state and age. It runs one statement at a time."""
 
-    _cursor: Cursor
-    _row_factory: Factory
-
     def __init__(self, connection: Connection, watch: Instrumentation | None = None) -> None:
         self.statements = 0
         """Number of statements executed, BEGIN, COMMIT and ROLLBACK included."""
@@ -119,17 +117,21 @@ class AsyncSession:
         """The permit that its user holds in the pool."""
         self._process = os.getpid()
         self._connection = connection
+        self._pgconn = connection.pgconn
         self._instrumentation = watch
-        self._renew_cursor()
+        self._settings = self._reported()
+        self._cursor = Cursor(connection, self._settings)
+        self._prepared = PreparedStatements()
         self._descriptor = connection.fileno()
         self._ends = _ends_of(self._descriptor)
         self._readable = readability_check(self._descriptor)
-        self._settings = self._reported()
         self._called = self._stale = False
         self._streaming = False
         self._expires = time.monotonic() + random.uniform(*LIFETIME)  # noqa: S311 (jitter, not a secret)
         self._expires_by_wall = time.time() + self._expires - time.monotonic()
         self._used = time.monotonic(), time.time()
+        self._was_idle = False
+        """True if it was unused, when `usable` was asked last, for so long that the server may have vanished."""
 
     @property
     def usable(self) -> bool:
@@ -137,49 +139,52 @@ class AsyncSession:
 
         Both clocks count: a frozen sandbox stops the monotonic one, and setting the time moves the other.
         """
-        if self._connection.pgconn.transaction_status != pq.TransactionStatus.IDLE or self._stale:
+        if self._pgconn.transaction_status != _IDLE or self._stale:
             return False
-        if time.monotonic() > self._expires or time.time() > self._expires_by_wall:
+        monotonic, wall = time.monotonic(), time.time()
+        if monotonic > self._expires or wall > self._expires_by_wall:
             return False
+        used, used_by_wall = self._used
+        self._was_idle = monotonic - used > IDLE or not 0 <= wall - used_by_wall <= IDLE
         return not self._readable()
 
     def reset(self) -> bool:
-        """Drop a large result; return whether the connection is as it was opened, and outside of a transaction."""
-        if self._cursor.rowcount > KEPT:
-            self._renew_cursor()
+        """Drop the result; return whether the connection is as it was opened, and outside of a transaction."""
+        self._cursor.clear()
         if self._stale or not self.outside:
             return False
         if self._called:  # a function may have set parameters
-            self._called, self._stale = False, self._reported() != self._settings
+            self._convert_as_set()
+            self._called, self._stale = False, self._cursor.settings != self._settings
         return not self._stale
+
+    def _convert_as_set(self) -> None:
+        """Convert values from now on by the parameters that the session has now."""
+        settings = self._reported()
+        if settings != self._cursor.settings:
+            self._cursor = Cursor(self._connection, settings)
 
     def _reported(self) -> tuple[bytes | None, ...]:
         """Return parameters of the session as the server has reported them; None for those that it does not report."""
-        return tuple(map(self._connection.pgconn.parameter_status, _REPORTED))
-
-    @property
-    def _was_idle(self) -> bool:
-        """True if it was unused for so long that the server may have vanished without closing it."""
-        monotonic, wall = self._used
-        return time.monotonic() - monotonic > IDLE or not 0 <= time.time() - wall <= IDLE
+        return tuple(map(self._pgconn.parameter_status, _REPORTED))
 
     @property
     def lost(self) -> bool:
         """True once the connection is closed or broken."""
-        return self._connection.closed or self._connection.broken
+        return self._pgconn.status == _BAD
 
     @property
     def outside(self) -> bool:
         """True if the connection works and has no open transaction."""
-        return self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE
+        return self._pgconn.transaction_status == _IDLE
 
     @property
     def failed(self) -> bool:
         """True if the open transaction cannot be committed any more."""
-        return self.lost or self._connection.pgconn.transaction_status == pq.TransactionStatus.INERROR
+        return self.lost or self._pgconn.transaction_status == pq.TransactionStatus.INERROR
 
     async def run(
-        self, statement: Sql, row_factory: Factory = dict_row, until: float | None = None
+        self, statement: Sql, row_factory: Factory = dict_rows, until: float | None = None
     ) -> Cursor:
         """Execute one statement with its values bound by the server.
 
@@ -193,30 +198,83 @@ class AsyncSession:
             return await self._execute(statement, row_factory, until)
         with self._instrumentation.statement(statement.text) as seen:
             cursor = await self._execute(statement, row_factory, until)
-            seen.rows = max(cursor.rowcount, 0)
+            seen.rows = cursor.count
             return cursor
 
     async def _execute(self, statement: Sql, row_factory: Factory, until: float | None) -> Cursor:
+        text = statement.text
         if may_be_too_long(statement):
             self._check_length(statement)
         self._prepare(until)
-        cursor = self._cursor
-        if row_factory is not self._row_factory:  # setting it makes psycopg look at the last result again
-            self._row_factory = cursor.row_factory = row_factory
-        before = self._connection.pgconn.transaction_status
+        pgconn = self._pgconn
+        before = pgconn.transaction_status
         try:
-            await cursor.execute(statement.text, statement.values or None)
+            result = await self._answer(text, statement.values)
         except psycopg.Error as error:
             raise self._failure(error, until, statement) from error
         self._used = time.monotonic(), time.time()
-        if self._connection.pgconn.transaction_status != before:
-            raise manual_transaction_control(cursor.statusmessage or "")
-        tag = cursor.pgresult.command_status if cursor.pgresult is not None else None
-        if (tag in _SETTING or may_set(statement.text)) and changes_session(statement):
-            self._stale = True  # closed on release: the next user gets the default settings
-        elif "(" in statement.text:
-            self._called = True
+        if pgconn.transaction_status != before:
+            raise manual_transaction_control((result.command_status or b"").decode())
+        if "(" in text or result.status != _ROWS:
+            self._note_effects(statement, result)
+        cursor = self._cursor
+        cursor.show(result, row_factory)
         return cursor
+
+    async def _answer(self, text: str, values: tuple[object, ...]) -> PGresult:
+        """Send a statement by the extended protocol, in which one text holds one statement, and return the result.
+
+        In the simple protocol, which psycopg uses where there are no values, PostgreSQL runs every statement of a
+        text: a COMMIT among them would end a transaction. In the extended one it refuses the text before it runs any
+        of it (42601). Source: PostgreSQL 16 documentation, "Multiple Statements in a Simple Query".
+        """
+        pgconn = self._pgconn
+        if self._called:
+            self._convert_as_set()
+        transformer = self._cursor.transformer
+        if values:
+            written = transformer.dump_sequence(values, [_AUTO] * len(values))
+            types, formats = transformer.types or (), transformer.formats
+        else:
+            written, types, formats = None, (), None
+        name = self._prepared.names.get((text, types))
+        if name is None and self._prepared.due((text, types)):
+            name = await self._prepare_on_server(text, types)
+        if name is None:
+            pgconn.send_query_params(
+                text.encode(transformer.encoding), written, param_types=types, param_formats=formats
+            )
+        else:
+            pgconn.send_query_prepared(name, written, param_formats=formats)
+        result = _succeeded(await self._connection.wait(generators.execute(pgconn)))
+        if result.status in _COPYING:
+            raise psycopg.ProgrammingError("COPY cannot be used with this method; use copy() instead")
+        return result
+
+    async def _prepare_on_server(self, text: str, types: tuple[int, ...]) -> bytes:
+        """Prepare a statement, in the place of those that are not needed any more, and return its name."""
+        pgconn, wait = self._pgconn, self._connection.wait
+        while (old := self._prepared.surplus()) is not None:
+            pgconn.send_close_prepared(old)
+            _succeeded(await wait(generators.execute(pgconn)))
+        name = self._prepared.new_name()
+        pgconn.send_prepare(name, text.encode(self._cursor.transformer.encoding), param_types=types)
+        _succeeded(await wait(generators.execute(pgconn)))
+        self._prepared.names[text, types] = name
+        return name
+
+    def _note_effects(self, statement: Sql, result: PGresult) -> None:
+        """Note whether a statement may have set parameters of the session, or changed what prepared ones refer to."""
+        if "(" in statement.text:  # no function is called without
+            self._called = True
+            if may_set(statement.text) and changes_session(statement):
+                self._stale = True  # closed on release: the next user gets the default settings
+        tag = result.command_status or b""
+        if tag in _SETTING:
+            self._called = True
+            self._stale = self._stale or changes_session(statement)
+        elif tag.startswith(_CHANGING_PLANS):
+            self._prepared.forget()
 
     async def copy(self, statement: Sql, body: bytes, until: float | None = None) -> int:
         """Send `body` to a COPY … FROM STDIN, and return how many rows the server took.
@@ -234,7 +292,7 @@ class AsyncSession:
     async def _copy(self, statement: Sql, body: bytes, until: float | None) -> int:
         """Run the COPY on libpq: psycopg's own does not handle a COMMIT that fails or a connection that breaks."""
         self._prepare(until)
-        pgconn, wait = self._connection.pgconn, self._connection.wait
+        pgconn, wait = self._pgconn, self._connection.wait
         try:
             pgconn.send_query(statement.text.encode())
             _succeeded(await wait(generators.execute(pgconn)))
@@ -247,11 +305,6 @@ class AsyncSession:
         self._used = time.monotonic(), time.time()
         return result.command_tuples or 0
 
-    def _renew_cursor(self) -> None:
-        """Make the one cursor for all statements: psycopg caches in it what it has prepared for a repeated one."""
-        self._cursor = Cursor(self._connection, row_factory=dict_row)
-        self._row_factory = dict_row
-
     async def _command(self, command: str, until: float | None) -> str:
         """Execute BEGIN, COMMIT, ROLLBACK or a ping without a cursor, in half the time; return the command tag."""
         if self._instrumentation is None or not self._instrumentation.enabled:
@@ -261,7 +314,7 @@ class AsyncSession:
 
     async def _send(self, command: str, until: float | None) -> str:
         self._prepare(until)
-        pgconn = self._connection.pgconn
+        pgconn = self._pgconn
         try:
             pgconn.send_query(command.encode())
             result = _succeeded(await self._connection.wait(generators.execute(pgconn)))
@@ -324,7 +377,7 @@ class AsyncSession:
     ) -> AsyncGenerator[Any, None]:
         if may_be_too_long(statement):
             self._check_length(statement)
-        cursor = Cursor(self._connection, row_factory=row_factory)
+        cursor = psycopg.AsyncRawCursor(self._connection, row_factory=_of_names(row_factory))
         self._prepare(until)
         arriving = cursor.stream(statement.text, statement.values or None, size=size if _CHUNKED else 1)
         rows = cast("AsyncGenerator[Any, None]", arriving)
@@ -402,11 +455,11 @@ class AsyncSession:
 
     async def rollback(self) -> None:
         """Roll back the open transaction, if any; close the connection if that fails."""
-        if self.lost or self._connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
+        if self.lost or self._pgconn.transaction_status == _IDLE:
             return
         if self._process != os.getpid():
             return
-        if self._streaming or self._connection.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
+        if self._streaming or self._pgconn.transaction_status == pq.TransactionStatus.ACTIVE:
             self.close()  # a reply is outstanding: the caller was interrupted while waiting for it
             return
         try:
@@ -431,7 +484,7 @@ class AsyncSession:
     def close(self) -> None:
         """Send Terminate and close without waiting; safe to repeat. A forked process sends nothing."""
         if self._process == os.getpid():
-            self._connection.pgconn.finish()
+            self._pgconn.finish()
 
     async def _promptly(self, command: str, until: float | None) -> None:
         """Execute a command with a reply due within `PING_TIMEOUT`."""
@@ -465,6 +518,11 @@ class AsyncSession:
         return failure
 
 
+def _of_names(factory: Factory) -> BaseRowFactory[Any]:
+    """Return psycopg's kind of row factory, which takes a cursor."""
+    return lambda cursor: factory([column.name for column in cursor.description or ()])
+
+
 async def close_generator(rows: AsyncGenerator[Any, None]) -> None:
     """Close a generator of rows, unless the event loop is shutting down, which closes all generators itself."""
     with contextlib.suppress(RuntimeError):
@@ -490,6 +548,8 @@ def readability_check(descriptor: int) -> Callable[[], object]:
 def _succeeded(results: list[PGresult]) -> PGresult:
     """Return the last result of a command, unless one is an error."""
     for result in results:
-        if result.status == pq.ExecStatus.FATAL_ERROR:
+        if result.status == _ERROR:
             raise psycopg.errors.error_from_result(result, encoding="utf-8")
+    if not results:
+        raise psycopg.InternalError("there is no result")
     return results[-1]

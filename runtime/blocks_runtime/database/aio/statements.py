@@ -6,14 +6,14 @@ from ..fragments import Sql
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from typing import Any, TypeVar, overload
 
     from ...shared.deadline import Deadline
+    from ..cursor import Cursor
     from ..plans import Plan
     from ..results import Row
     from ..table_shapes import TableShape, TableShapes
-    from .primitives import Cursor
 
     R = TypeVar("R")
     T = TypeVar("T")
@@ -199,7 +199,7 @@ class AsyncStatements:
     async def _run(
         self,
         statement: Sql,
-        fetch: Callable[[Cursor], Awaitable[R]],
+        fetch: Callable[[Cursor], R],
         row_type: type[Any] | None,
         deadline: Deadline | None,
     ) -> R:
@@ -216,44 +216,37 @@ class AsyncStatements:
         return await self.query(statement, tuple, deadline=deadline)
 
 
-async def _all(cursor: Cursor) -> list[Any]:
-    try:
-        return await cursor.fetchall()
-    except Exception as error:
-        raise _explained(error, cursor) from error.__cause__
+def _all(cursor: Cursor) -> list[Any]:
+    return cursor.all()
 
 
-async def _first(cursor: Cursor) -> Any:
-    try:
-        return await cursor.fetchone()
-    except Exception as error:
-        raise _explained(error, cursor) from error.__cause__
+def _first(cursor: Cursor) -> Any:
+    return cursor.first()
 
 
-async def _only(cursor: Cursor, statement: Sql) -> Any:
-    row = await _first(cursor)
-    if row is not None and cursor.rowcount == 1:
+def _only(cursor: Cursor, statement: Sql) -> Any:
+    row = cursor.first()
+    if row is not None and cursor.count == 1:
         return row
     from ...errors import MultipleResultsFound, NoResultFound
 
     error = (
         NoResultFound("the statement returned no row, and one was asked for")
         if row is None
-        else MultipleResultsFound(f"the statement returned {cursor.rowcount} rows, and one was asked for")
+        else MultipleResultsFound(f"the statement returned {cursor.count} rows, and one was asked for")
     )
     error.statement = statement.text
     raise error
 
 
-async def _value(cursor: Cursor) -> Any:
-    row = await _first(cursor)
-    columns = cursor.description or ()
-    if len(columns) == 1:
+def _value(cursor: Cursor) -> Any:
+    row = cursor.first()
+    if cursor.columns == 1:
         return None if row is None else row[0]
     from ...errors import QueryFailed
 
     raise QueryFailed(
-        f"the statement returns {len(columns)} columns, and one value was asked for",
+        f"the statement returns {cursor.columns} columns, and one value was asked for",
         advice="select one column, or use query_one()",
     )
 
@@ -272,22 +265,8 @@ def _check_type(value: object, value_type: type[Any]) -> None:
         )
 
 
-def _explained(error: Exception, cursor: Cursor) -> Exception:
-    """Return an error for a statement without result rows, else `error` itself."""
-    if cursor.rownumber is not None:
-        return error
-    from ...errors import QueryFailed
-
-    if not cursor.statusmessage:
-        return QueryFailed("the statement is empty", advice="write one statement; a comment alone is none")
-    return QueryFailed(
-        f"the statement was executed and returns no rows to read ({cursor.statusmessage})",
-        advice="use execute() for it, or add RETURNING",
-    )
-
-
-async def _count(cursor: Cursor) -> int:
-    return max(cursor.rowcount, 0)
+def _count(cursor: Cursor) -> int:
+    return cursor.count
 
 
 def checked(statement: Sql) -> Sql:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 
 from ...errors import DatabaseError, DeadlineExceeded, TransactionAborted
+from ..fragments import Sql
 from .statements import AsyncStatements, checked
 
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from typing import Any, TypeVar
 
     from ...shared.deadline import Deadline
-    from ..fragments import Sql
-    from ..results import TransactionInfo
+    from ..course import TransactionInfo
+    from ..cursor import Cursor
     from ..table_shapes import TableShapes
-    from .primitives import Cursor
+    from .primitives import Turn
     from .session import AsyncSession
 
     R = TypeVar("R")
@@ -63,9 +64,8 @@ class AsyncTransaction(AsyncStatements):
         until: float | None,
         longest: float | None,
         release: Callable[[AsyncSession], None],
+        turn: Turn,
     ) -> None:
-        from .primitives import Turn
-
         self._session = session
         self._known_shapes = shapes
         self._until = until
@@ -76,7 +76,7 @@ class AsyncTransaction(AsyncStatements):
         self.attempt = info.attempts
         """Number of this run of the callback, from 1."""
         self._failure: BaseException | None = None
-        self._turn = Turn()
+        self._turn = turn
         self._refusal: tuple[str, str] | None = None
         """The reason why no further statement is sent."""
         self._over = False
@@ -92,18 +92,19 @@ class AsyncTransaction(AsyncStatements):
     async def _run(
         self,
         statement: Sql,
-        fetch: Callable[[Cursor], Awaitable[R]],
+        fetch: Callable[[Cursor], R],
         row_type: type[Any] | None,
         deadline: Deadline | None,
     ) -> R:
-        checked(statement)
+        if type(statement) is not Sql:
+            checked(statement)
         until = self._expiry(deadline)
         await self._enter(until)
         try:
             if row_type is None:
-                result = await fetch(await self._session.run(statement, until=until))
+                result = fetch(await self._session.run(statement, until=until))
             else:
-                result = await fetch(await self._session.run(statement, _factory(row_type), until))
+                result = fetch(await self._session.run(statement, _factory(row_type), until))
         except BaseException as error:
             self._note(error)
             raise
