@@ -13,7 +13,7 @@ from blocks_runtime.contract import ADMIN_ROLE, DATABASE, Variables
 from blocks_settings.regions import check_region
 from local_dsql.access import ClusterName, Credentials, credential_variables
 from local_dsql.access.token import MAX_LIFETIME
-from local_dsql.client.launch import stopped_error, wait_for_end
+from local_dsql.client.launch import ServerOptions, stopped_error, wait_for_end
 from local_dsql.client.project_options import cluster_options
 from local_dsql.client.server_handle import RequestedOptions, ServerHandle
 from local_dsql.control.codec import decode_conflict, decode_injection, encode_injection, fault_named
@@ -229,6 +229,19 @@ class LocalCluster:
     def start_region(self, region: str) -> None:
         """Accept connections to the endpoint of a Region again."""
         self._server.call("start_region", {"region": region})
+
+    @property
+    def stopped_regions(self) -> tuple[str, ...]:
+        """Regions that `stop_region` has stopped; known also while no server runs, until another user starts one."""
+        kept = ServerOptions.kept(self.folder)
+        return () if kept is None else kept.stopped_regions
+
+    def set_available(self, region: str, *, available: bool) -> None:
+        """Accept connections to the endpoint of a Region, or refuse them, as the state of its cluster requires.
+
+        A Region that `stop_region` has stopped stays so.
+        """
+        self._server.call("set_available", {"region": region, "available": available})
 
     def inject(
         self,

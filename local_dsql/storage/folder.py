@@ -46,6 +46,11 @@ class Folder:
         return self.path / "server.json"
 
     @property
+    def options_file(self) -> Path:
+        """Options of the server with what its users have set since; the next server has them while there are users."""
+        return self.path / "options.json"
+
+    @property
     def server_log(self) -> Path:
         """Log of the server process since its start."""
         return self.path / "server.log"
