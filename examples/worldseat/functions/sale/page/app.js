@@ -165,12 +165,14 @@ async function buy(button) {
     const found = await call(here(), "/api/buy", { backend: state.backend, seat: button.id, buyer: `you in ${state.region}` });
     const texts = { sold: `is yours, on attempt ${found.attempts}`, taken: "is sold already; choose another seat" };
     say(`Seat ${button.id} ${texts[found.outcome] ?? `was not sold: ${found.error ?? found.outcome}; try again`}.`);
-    await poll();
   } catch (error) {
     say(`Seat ${button.id} was not sold.`);
     fail(error);
+    return;
+  } finally {
+    button.ariaBusy = "false"; // the seat can be chosen again while the board is read
   }
-  button.ariaBusy = "false";
+  await poll().catch(fail);
 }
 
 function busy(is) {
