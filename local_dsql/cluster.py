@@ -92,7 +92,8 @@ class LocalCluster:
     def start(self) -> LocalCluster:
         """Attach to the server of the folder, or start one; return the cluster itself once it accepts connections.
 
-        May be called again; that restarts a server that was stopped or killed meanwhile.
+        May be called again; that restarts a server that was stopped or killed meanwhile, with the same options, stopped
+        Regions and delay of jobs.
 
         Raises:
             ServerMismatchError: the server runs with another dialect or commit latency.
