@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_dsql.errors import FolderError
+from local_dsql.storage.file_remedies import remedy_of
 
 DEFAULT_FOLDER = Path(".blocks/local/main")
 
@@ -140,5 +141,5 @@ def unusable_folder(path: Path, error: OSError) -> FolderError:
     return FolderError(
         f"cannot use the folder {path} for a local database",
         error.strerror or str(error),
-        "change its owner to this user, free space on its disk, or choose another folder",
+        f"{remedy_of(error)}; or choose another folder",
     )
