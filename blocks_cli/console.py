@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -13,6 +14,12 @@ import click
 if TYPE_CHECKING:
     from blocks_cli.errors import CommandError
     from blocks_cli.json_value import Json
+
+
+def escape_names() -> None:
+    """Print on stdout as on stderr what the encoding lacks: the bytes of a name that are no UTF-8 as their escapes."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def is_terminal() -> bool:

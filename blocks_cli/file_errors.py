@@ -9,15 +9,15 @@ from pathlib import Path
 
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
+from local_dsql.storage.file_remedies import FULL, remedy_of
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _OF_OTHERS = {errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTEMPTY}
 """Error numbers that a file of another user can cause."""
 
 
 def is_full_disk(error: OSError) -> bool:
     """Return whether a disk or quota is full."""
-    return error.errno in _NO_ROOM
+    return error.errno in FULL
 
 
 def file_error(error: OSError) -> CommandError:
@@ -26,17 +26,13 @@ def file_error(error: OSError) -> CommandError:
     why = error.strerror or str(error)
     what = f"{name}: cannot be written or read"
     if is_full_disk(error):
-        remedy = (
-            "free space on its disk, then run the command again; `blocks clean` frees what can be made again"
-        )
+        remedy = f"{remedy_of(error)}; `blocks clean` frees what can be made again"
         return CommandError(what, why, remedy, ExitCode.MIGRATION_FAILED)
     if error.errno in _OF_OTHERS and (owner := _other_owner(Path(name))):
         place, user = owner
         remedy = f"take it over with `sudo chown -R {os.geteuid()} {place}`, and run the command as one user"
         return CommandError(what, f"{why}; {place} belongs to {user}", remedy)
-    if error.errno == errno.ENOTEMPTY:
-        return CommandError(what, why, "end the process that writes into it, then run the command again")
-    return CommandError(what, why, "grant this user access to it, or remove it, then run the command again")
+    return CommandError(what, why, remedy_of(error))
 
 
 def remove_tree(folder: Path) -> None:

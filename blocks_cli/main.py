@@ -86,6 +86,7 @@ def cli(debug: bool) -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and exit with its exit code."""
     open_standard_streams()
+    console.escape_names()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         code = cli.main(given, prog_name="blocks", standalone_mode=False) or ExitCode.OK

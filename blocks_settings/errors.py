@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from blocks_runtime.shared.explained_error import ExplainedError
+from blocks_runtime.shared.project import SettingsError
 
-
-class SettingsError(ExplainedError):
-    """A setting is invalid, or two places contradict each other; `what` names the place."""
+__all__ = ["SettingsError"]

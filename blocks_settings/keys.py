@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, cast
 
 from blocks_runtime.contract import variable_prefix
-from blocks_settings.regions import DEFAULT_REGION, check_region
+from blocks_settings.regions import DEFAULT_REGION, check_distinct, check_region
 from blocks_settings.value import T
 from dsql_dialect.profiles import DEFAULT, NAMES
 
@@ -62,7 +62,7 @@ def _regions(value: object, _: Path) -> tuple[str, ...]:
         value = [value]
     if not isinstance(value, list | tuple) or not value:
         raise ValueError(f'{value!r} is not a list of Regions; write it like ["{DEFAULT_REGION}"]')
-    return tuple(dict.fromkeys(check_region(_text(each)) for each in cast("list[object]", [*value])))
+    return check_distinct([check_region(_text(each)) for each in cast("list[object]", [*value])])
 
 
 def _database(value: object, _: Path) -> str:

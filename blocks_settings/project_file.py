@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from blocks_runtime.contract import variable_prefix
-from blocks_runtime.shared.project import SETTINGS_FILE, has_settings
-from blocks_runtime.shared.regular_files import read_regular
+from blocks_runtime.shared.project import SETTINGS_FILE, SETTINGS_TABLE, written_settings
 from blocks_settings.errors import SettingsError
 from blocks_settings.keys import DATABASE, KEYS, OF_ONE_DATABASE, PER_DATABASE, near
+from blocks_settings.toml_lines import lines_of_keys
 from blocks_settings.value import Setting, Source
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from blocks_settings.keys import Key
     from blocks_settings.value import T
 
-_TABLE = "tool.blocks"
+_TABLE = ".".join(SETTINGS_TABLE)
 _DATABASES = "databases"
 """Table with a table for each database that differs from the others."""
 
@@ -31,7 +29,7 @@ class ProjectFile:
     """The settings of one file; `path` is None if the project has none."""
 
     path: Path | None = None
-    lines: tuple[str, ...] = ()
+    text: str = ""
     table: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -42,30 +40,25 @@ class ProjectFile:
 
     @classmethod
     def of(cls, directory: Path) -> ProjectFile:
-        """Read the nearest pyproject.toml upwards that has `[tool.blocks]`.
+        """Read the nearest pyproject.toml upwards that has the table `tool.blocks`.
 
         Raises:
             SettingsError: the file is not TOML, or has unknown or invalid settings.
         """
         for folder in (directory, *directory.parents):
-            if has_settings(folder):
-                return cls._read(folder / SETTINGS_FILE)
+            if (written := written_settings(folder)) is not None:
+                return cls._of_table(folder / SETTINGS_FILE, *written)
         return cls()
 
     @classmethod
-    def _read(cls, path: Path) -> ProjectFile:
-        try:
-            text = read_regular(path).decode()
-            table = tomllib.loads(text).get("tool", {}).get("blocks", {})
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"{path}: cannot be read", str(error), "correct the file") from None
+    def _of_table(cls, path: Path, text: str, table: object) -> ProjectFile:
         if not isinstance(table, dict):
             raise SettingsError(
                 f"{path}: tool.blocks is not a table",
                 f"it is {table!r}",
                 f"write [{_TABLE}], then a line each",
             )
-        file = cls(path, tuple(text.splitlines()), cast("dict[str, object]", table))
+        file = cls(path, text, cast("dict[str, object]", table))
         file._check()
         return file
 
@@ -74,10 +67,10 @@ class ProjectFile:
         if self.path is None:
             return None
         name, own = self._own(database)
-        table, section = (own, f"{_TABLE}.{_DATABASES}.{name}") if key.name in own else (self.table, _TABLE)
+        table, section = (own, (_DATABASES, name)) if key.name in own else (self.table, ())
         if key.name not in table or (table is self.table and not self._applies(key, database)):
             return None
-        place = self._place(section, key.name)
+        place = self._place(*section, key.name)
         try:
             return Setting(key.read(table[key.name], self.folder), Source.FILE, place)
         except ValueError as error:
@@ -99,21 +92,23 @@ class ProjectFile:
 
     def _check(self) -> None:
         names = [key.name for key in KEYS]
-        self._check_table(self.table, _TABLE, (*names, _DATABASES))
+        self._check_table(self.table, (), (*names, _DATABASES))
         tables = self.table.get(_DATABASES, {})
         if not isinstance(tables, dict) or not all(isinstance(each, dict) for each in tables.values()):
             raise SettingsError(
-                f"{self._place(_TABLE, _DATABASES)}: {_DATABASES} is not a table of tables",
+                f"{self._place(_DATABASES)}: {_DATABASES} is not a table of tables",
                 f"it is {tables!r}",
                 f"write [{_TABLE}.{_DATABASES}.NAME], then a line each",
             )
         for name, table in cast("dict[str, dict[str, object]]", tables).items():
-            self._check_table(table, f"{_TABLE}.{_DATABASES}.{name}", PER_DATABASE)
+            self._check_table(table, (_DATABASES, name), PER_DATABASE)
 
-    def _check_table(self, table: Mapping[str, object], section: str, known: tuple[str, ...]) -> None:
+    def _check_table(
+        self, table: Mapping[str, object], section: tuple[str, ...], known: tuple[str, ...]
+    ) -> None:
         for name, value in table.items():
-            place = self._place(section, name)
             if name not in known:
+                place = self._place(*section, name)
                 choices = f"the settings are {', '.join(known)}"
                 raise SettingsError(
                     f"{place}: unknown setting {name}",
@@ -125,17 +120,11 @@ class ProjectFile:
                     try:
                         key.read(value, self.folder)
                     except ValueError as error:
-                        raise _invalid(place, name, error) from None
+                        raise _invalid(self._place(*section, name), name, error) from None
 
-    def _place(self, section: str, name: str) -> str:
-        """Return file and line of a setting; without the line if it is written in another way than usual."""
-        inside = ""
-        for number, line in enumerate(self.lines, 1):
-            if header := re.fullmatch(r"\s*\[([^\[\]]+)\]\s*(#.*)?", line):
-                inside = header[1].replace(" ", "").replace('"', "")
-            elif inside == section and re.match(rf"\s*\"?{re.escape(name)}\"?\s*=", line):
-                return f"{self.path}:{number}"
-        return str(self.path)
+    def _place(self, *name: str) -> str:
+        """Return file and line of a setting, whose path in the table is `name`."""
+        return f"{self.path}:{lines_of_keys(self.text)[*SETTINGS_TABLE, *name]}"
 
 
 def _invalid(place: str, name: str, error: ValueError) -> SettingsError:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 REGION_SETS: Mapping[str, tuple[str, ...]] = {
     "US": ("us-east-1", "us-east-2", "us-west-2"),
@@ -45,6 +45,18 @@ def check_region(region: str) -> str:
         hint = f"did you mean {near}?" if near else f"write it like {DEFAULT_REGION}"
         raise ValueError(f"{region!r} is not a Region name; {hint}")
     return region
+
+
+def check_distinct(regions: Sequence[str]) -> tuple[str, ...]:
+    """Return the Regions if each is named once.
+
+    Raises:
+        ValueError: one is named twice.
+    """
+    twice = next((region for region in regions if regions.count(region) > 1), None)
+    if twice:
+        raise ValueError(f"{twice} is named twice; name each Region once")
+    return tuple(regions)
 
 
 def nearest(region: str) -> str | None:

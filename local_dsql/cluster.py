@@ -15,7 +15,7 @@ from blocks_runtime import signing
 from blocks_runtime.contract import ADMIN_ROLE, DATABASE, Variables
 from blocks_runtime.signing import Credentials
 from blocks_settings.regions import check_region
-from local_dsql.client.launch import stopped_error, wait_for_end
+from local_dsql.client.launch import ServerOptions, stopped_error, wait_for_end
 from local_dsql.client.project_options import cluster_options
 from local_dsql.client.server_handle import RequestedOptions, ServerHandle
 from local_dsql.storage.folder import DEFAULT_FOLDER, Folder
@@ -91,7 +91,8 @@ class LocalCluster:
     def start(self) -> LocalCluster:
         """Attach to the server of the folder, or start one; return the cluster itself once it accepts connections.
 
-        May be called again; that restarts a server that was stopped or killed meanwhile.
+        May be called again; that restarts a server that was stopped or killed meanwhile, with the same options, stopped
+        Regions and delay of jobs.
 
         Raises:
             ServerMismatchError: the server runs with another dialect or commit latency.
@@ -235,6 +236,19 @@ class LocalCluster:
     def start_region(self, region: str) -> None:
         """Accept connections to the endpoint of a Region again."""
         self._server.call("start_region", {"region": region})
+
+    @property
+    def stopped_regions(self) -> tuple[str, ...]:
+        """Regions that `stop_region` has stopped; known also while no server runs, until another user starts one."""
+        kept = ServerOptions.kept(self.folder)
+        return () if kept is None else kept.stopped_regions
+
+    def set_available(self, region: str, *, available: bool) -> None:
+        """Accept connections to the endpoint of a Region, or refuse them, as the state of its cluster requires.
+
+        A Region that `stop_region` has stopped stays so.
+        """
+        self._server.call("set_available", {"region": region, "available": available})
 
     def inject(
         self,

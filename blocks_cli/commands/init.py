@@ -116,4 +116,5 @@ def _stack_name(project: str) -> str:
 def _print_next(folder: Path) -> None:
     enter = f"cd {console.display_path(folder)} && " if folder != Path.cwd() else ""
     console.print_message(f"next     {enter}blocks dev", "green")
+    console.print_message("""         curl -d '{"item": "tea"}' URL""")
     console.print_message(f"         {enter}{Path(sys.executable).name} -m pytest")

@@ -46,10 +46,6 @@ def encode_cluster(cluster: Cluster) -> dict[str, str]:
 
 
 def sync_endpoint(cluster: Cluster, endpoint: LocalCluster | None) -> None:
-    """Accept connections in the cluster's Region if and only if the cluster is usable."""
-    if endpoint is None:
-        return
-    if cluster.status in USABLE:
-        endpoint.start_region(cluster.id.region)
-    else:
-        endpoint.stop_region(cluster.id.region)
+    """Refuse connections in the cluster's Region while the cluster is not usable."""
+    if endpoint is not None:
+        endpoint.set_available(cluster.id.region, available=cluster.status in USABLE)

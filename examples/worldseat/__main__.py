@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from blocks_cli.deploy_report import ConsoleReport
-from blocks_cli.errors import CommandError
+from blocks_runtime.shared.explained_error import ExplainedError
 from examples.worldseat.client import BACKENDS, SEATS, Client, RequestFailed, Result
 from examples.worldseat.local import PLENTY, LocalWorldSeat, serve
 from examples.worldseat.regions import HOME, PEER, SIZES
@@ -230,10 +230,10 @@ def _variables(**values: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _errors() -> Iterator[None]:
-    """Print expected errors without a traceback."""
+    """Print errors that say what to do, and those of files, without a traceback."""
     try:
         yield
-    except (CommandError, RequestFailed, FileNotFoundError) as error:
+    except (ExplainedError, RequestFailed, OSError) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -19,8 +19,8 @@ from blocks_cli.local import Report
 from blocks_cli.synth import synthesize
 from blocks_cli.workspace import Workspace
 from examples.worldseat.regions import HOME, PEER
-from local_dsql import LocalCluster
-from local_dynamodb import LocalDynamo
+from local_dsql import LocalCluster, LocalDatabaseError
+from local_dynamodb import LocalDynamo, LocalDynamoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -57,11 +57,12 @@ class LocalWorldSeat:
         self.replication_delay = replication_delay
         self.urls: Mapping[str, str] = {}
         """URL of each Region, without a path."""
+        self.folder = folder.resolve() / ".blocks"
+        """Folder of the deployment."""
         self._folder = folder.resolve()
         self._report = report or Report()
         self._assembly = assembly
         self._open = contextlib.ExitStack()
-        self._stopped: set[str] = set()
 
     def __enter__(self) -> Self:
         try:
@@ -99,14 +100,13 @@ class LocalWorldSeat:
     @property
     def stopped(self) -> frozenset[str]:
         """The stopped Regions."""
-        return frozenset(self._stopped)
+        return frozenset(self._cluster.stopped_regions)
 
     def stop_region(self, region: str) -> None:
         """Close the endpoints of both services in a Region; the function and its URL go on."""
         _check(region)
         self._cluster.stop_region(region)
         self._dynamo.stop_region(region)
-        self._stopped.add(region)
 
     def start_region(self, region: str) -> None:
         """Open the endpoints of a Region again."""
@@ -116,7 +116,6 @@ class LocalWorldSeat:
     def _start_region(self, region: str) -> None:
         self._cluster.start_region(region)
         self._dynamo.start_region(region)
-        self._stopped.discard(region)
 
     def update(self, files: Collection[str]) -> None:
         """Deploy changed files, relative to the folder; without any, restart databases and end idle sandboxes.
@@ -149,7 +148,9 @@ def _check(region: str) -> None:
 
 
 class _Switch(ThreadingHTTPServer):
-    """Stops and starts Regions: `GET` of its URL lists the stopped ones, `POST` with `{region, stopped}` changes one.
+    """Stops and starts Regions.
+
+    `GET` of its URL lists all Regions and the stopped ones, `POST` of `{region, stopped}` changes one.
 
     Only pages of the two functions may read its answers, and only a program that knows the secret may send requests.
     """
@@ -181,15 +182,20 @@ class _SwitchHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         if not self._is_allowed():
             return
-        length = min(int(self.headers.get("content-length") or 0), 1000)
         try:
+            length = min(max(0, int(self.headers.get("content-length") or 0)), 1000)
             given = json.loads(self.rfile.read(length))
             change: Callable[[str], None] = (
                 self.server.app.stop_region if given["stopped"] else self.server.app.start_region
             )
             change(given["region"])
-        except (ValueError, KeyError, TypeError) as error:
-            self._answer(400, str(error))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            self._answer(400, f"{type(error).__name__}: {error}; send a JSON object with region and stopped")
+            return
+        except (LocalDatabaseError, LocalDynamoError, OSError) as error:
+            self._answer(
+                503, f"{error}; repeat it in a moment"
+            )  # a server that died is started again by then
             return
         self._answer(200)
 
@@ -204,9 +210,12 @@ class _SwitchHandler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, error: str = "") -> None:
         app = self.server.app
-        body = {"stopped": sorted(app.stopped), "commitLatency": app.commit_latency} | (
-            {"replicationDelay": app.replication_delay} if not error else {"error": error}
-        )
+        body: dict[str, object] = {
+            "regions": [{"region": region, "url": app.urls[region]} for region in sorted(app.urls)],
+            "stopped": sorted(app.stopped),
+            "commitLatency": app.commit_latency,
+            "replicationDelay": app.replication_delay,
+        } | ({"error": error} if error else {})
         content = b"" if status in (204, 404) else json.dumps(body).encode()
         self.send_response(status)
         if (origin := self.headers.get("origin", "")) in self.server.origins:

@@ -16,6 +16,7 @@ from blocks_settings import SettingsError
 from local_dsql.cli.streams import open_standard_streams
 from local_dsql.errors import LocalDatabaseError
 from local_dsql.exit_codes import ExitCode
+from local_dsql.storage.file_remedies import remedy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -171,9 +172,7 @@ def _explained(error: Exception, command: str) -> tuple[ExplainedError, ExitCode
         case OSError():
             why = error.strerror or str(error)
             what = f"{error.filename or command}: cannot be written or read"
-            return ExplainedError(
-                what, why, "grant this user access, or free space on the disk"
-            ), ExitCode.USAGE
+            return ExplainedError(what, why, remedy_of(error)), ExitCode.USAGE
     what = f"{type(error).__name__}: {error}"
     return ExplainedError(what, "internal error", "report it with the command"), ExitCode.INTERNAL_ERROR
 

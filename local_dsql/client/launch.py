@@ -8,7 +8,7 @@ import os
 import select
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,40 +44,70 @@ _DETACH = '"$@" &'
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """Options of a server process.
+    """Options of a server, with what its users can change while it runs.
 
     `commit_latency` is in seconds, the same for every Region. `suspend_always` is for tests of the engine. `port` is
     that of the first Region; the others have the next ones. None: free ports, the same in each start.
+
+    `stopped_regions` and `unavailable_regions` have closed endpoints: by `LocalCluster.stop_region`, and because the
+    control plane says so. `job_delay` are the seconds of `LocalCluster.delay_jobs`.
     """
 
-    folder: Folder
     dialect: str = DEFAULT_DIALECT
     regions: tuple[str, ...] = DEFAULT_REGIONS
     commit_latency: float = 0.0
     suspend_always: bool = False
     port: int | None = None
+    stopped_regions: tuple[str, ...] = ()
+    unavailable_regions: tuple[str, ...] = ()
+    job_delay: float = 0.0
 
-    def arguments(self) -> list[str]:
-        """Return the options as command-line arguments."""
-        regions = [argument for region in self.regions for argument in ("--region", region)]
-        latency = ["--commit-latency", str(self.commit_latency)] if self.commit_latency else []
-        suspend = ["--suspend-always"] if self.suspend_always or SUSPEND_ALWAYS else []
-        port = [] if self.port is None else ["--port", str(self.port)]
-        return [str(self.folder.path), "--dialect", self.dialect, *regions, *latency, *suspend, *port]
+    def encode(self) -> str:
+        """Return the options as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def decode(cls, text: str) -> ServerOptions:
+        """Return the options that `encode` has written.
+
+        Raises:
+            ValueError: it is other text.
+        """
+        try:
+            given = json.loads(text)
+            lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+            return cls(**(given | lists))
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"not the options of a server: {error}") from None
+
+    def keep(self, folder: Folder) -> None:
+        """Write the options of the running server, for the next one that its users start.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        write_private(folder.options_file, self.encode())
+
+    @classmethod
+    def kept(cls, folder: Folder) -> ServerOptions | None:
+        """Return the options of the last server of the folder; None if its users have all left it."""
+        try:
+            return cls.decode(folder.options_file.read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
 
 
-def launch(options: ServerOptions) -> None:
-    """Start the server process and return once its endpoints accept connections.
+def launch(folder: Folder, options: ServerOptions) -> None:
+    """Start the server process of a folder and return once its endpoints accept connections.
 
     Raises:
         LocalDatabaseError: it did not start; with the server's own error, or else the end of its log.
     """
     import subprocess  # a user of a running server needs it never
 
-    folder = options.folder
     read_end, write_end = os.pipe()
     try:
-        command = [sys.executable, "-P", "-m", "local_dsql.server", *options.arguments()]
+        command = [sys.executable, "-P", "-m", "local_dsql.server", str(folder.path), options.encode()]
         with folder.server_log.open("wb") as log:
             subprocess.run(
                 ["/bin/sh", "-c", _DETACH, "sh", *command, "--startup-pipe", str(write_end)],

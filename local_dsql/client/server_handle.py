@@ -10,6 +10,7 @@ from local_dsql.client.launch import (
     DEFAULT_REGIONS,
     START_TIMEOUT,
     STOP_TIMEOUT,
+    SUSPEND_ALWAYS,
     ServerOptions,
     connect,
     launch,
@@ -37,9 +38,23 @@ class RequestedOptions:
     suspend_always: bool | None = None
     port: int | None = None
 
+    def complete(self) -> ServerOptions:
+        """Return options for a new server: the default ones where the user asks for none."""
+        return ServerOptions(
+            self.dialect or DEFAULT_DIALECT,
+            self.regions or DEFAULT_REGIONS,
+            self.commit_latency or 0.0,
+            bool(self.suspend_always) or SUSPEND_ALWAYS,
+            self.port,
+        )
+
 
 class ServerHandle:
-    """Holds the shared lock that keeps the server of a folder running, and sends requests to the server."""
+    """Holds the shared lock that keeps the server of a folder running, and sends requests to the server.
+
+    The options of the server, and what its users have set since, belong to the folder as long as it has users: a server
+    that one of them starts in the place of one that has died has the same.
+    """
 
     def __init__(self, folder: Folder, requested: RequestedOptions) -> None:
         self._folder = folder
@@ -57,10 +72,12 @@ class ServerHandle:
         if self._status is not None and (status := self._attach()) is not None:
             self._status = status
             return
-        self._status = None
+        before = self._status
         self._folder.prepare()
         starting = FileLock(self._folder.start_lock)
         try:
+            if before is None and self._users.try_lock_exclusive():
+                self._folder.options_file.unlink(missing_ok=True)  # of users that have all died
             self._users.lock_shared(STOP_TIMEOUT)
             starting.lock_exclusive(START_TIMEOUT)
             self._status = self._attach() or self._launch()
@@ -70,7 +87,7 @@ class ServerHandle:
             raise unusable_folder(self._folder.path, error) from None
         finally:
             starting.release()
-            if self._status is None:
+            if self._status is None:  # else it stays a user, whose next call tries again
                 self._users.release()
 
     def leave(self) -> None:
@@ -142,10 +159,7 @@ class ServerHandle:
             connection.close()
 
     def _launch(self) -> ClusterStatus:
-        requested = self._requested
-        dialect, regions = requested.dialect or DEFAULT_DIALECT, requested.regions or DEFAULT_REGIONS
-        latency, suspend_always = requested.commit_latency or 0.0, bool(requested.suspend_always)
-        launch(ServerOptions(self._folder, dialect, regions, latency, suspend_always, requested.port))
+        launch(self._folder, ServerOptions.kept(self._folder) or self._requested.complete())
         status = self._attach()
         if status is None:
             raise stopped_error(self._folder, "the local database stopped right after its start")

@@ -31,13 +31,13 @@ def main(arguments: Sequence[str]) -> int:
     """Serve a folder; return 0, or 1 after an error, which is sent through the startup pipe and logged."""
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # background jobs of a shell ignore it; PostgreSQL must not
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    options, pipe = read_arguments(arguments)
-    lock = FileLock(options.folder.server_lock)
+    folder, options, pipe = read_arguments(arguments)
+    lock = FileLock(folder.server_lock)
     try:
         lock.lock_exclusive(STOP_TIMEOUT)  # the previous server may still be shutting down
-        serve(options, pipe)
+        serve(folder, options, pipe)
     except Exception as error:
-        failure = _explain(error, options.folder)
+        failure = _explain(error, folder)
         pipe.send_failure(failure)
         if not isinstance(failure, (LocalDatabaseError, ValueError)):
             raise
@@ -46,9 +46,9 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def serve(options: ServerOptions, pipe: StartupPipe) -> None:
+def serve(folder: Folder, options: ServerOptions, pipe: StartupPipe) -> None:
     """Run PostgreSQL and the endpoints until shutdown; the caller holds the server lock."""
-    instance = Instance(options.folder)
+    instance = Instance(folder)
     try:
         import asyncio
 
@@ -56,7 +56,7 @@ def serve(options: ServerOptions, pipe: StartupPipe) -> None:
 
         from local_dsql.server.server import Server
 
-        server = Server(options, instance)
+        server = Server(folder, options, instance)
         gc.freeze()  # these objects stay: the garbage collector need not scan them while requests wait
         instance.wait_until_ready()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -19,13 +19,14 @@ from local_dsql.tls import CertificateStore
 from local_dsql.wire.response import BackendError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from typing import TypeVar
 
     from local_dsql.access import ClusterName, IdentityStore
     from local_dsql.client.launch import ServerOptions
     from local_dsql.server.cluster_record import ClusterRecord
     from local_dsql.server.instance import Instance
+    from local_dsql.storage.folder import Folder
 
     T = TypeVar("T")
 
@@ -40,20 +41,22 @@ class Endpoints:
 
     Attributes:
         ports: port of each Region, on the loopback addresses; reserved until `close`.
-        stopped: Regions that refuse connections until they are started again.
+        stopped: Regions that users have stopped; they refuse connections until they are started again.
+        unavailable: Regions whose cluster is not usable in the control plane; they refuse connections, too.
         job_delay: seconds before the start of each job.
         moved: usual ports of Regions, which another program has; the next start tries them again.
     """
 
     def __init__(
         self,
+        folder: Folder,
         options: ServerOptions,
         instance: Instance,
         record: ClusterRecord,
         name: ClusterName,
         identities: IdentityStore,
     ) -> None:
-        self._folder = options.folder
+        self._folder = folder
         self._instance = instance
         self._record = record
         self._name = name
@@ -69,9 +72,10 @@ class Endpoints:
         self._tls = self._certificates.context()
         self._changing = asyncio.Lock()
         self._proxy: Proxy | None = None
-        self.job_delay = 0.0
+        self.job_delay = options.job_delay
         self.ports: dict[str, ReservedPort] = {}
-        self.stopped: set[str] = set()
+        self.stopped = {*options.stopped_regions}
+        self.unavailable = {*options.unavailable_regions}
         self.moved: dict[str, int] = {}
 
     async def open(self, regions: Sequence[str]) -> None:
@@ -124,28 +128,46 @@ class Endpoints:
             await self._close_proxy()
             result = await replacement()
             self._proxy = await self._start_proxy()
-            for region in self.ports.keys() - self.stopped:
-                await self._proxy.listen(region, self.ports[region], self._latency)
+            await self._accept(self.ports)
             return result
+
+    def is_closed(self, region: str) -> bool:
+        """Return whether a Region refuses connections."""
+        return region in self.stopped or region in self.unavailable
 
     async def stop_region(self, region: str) -> None:
         """Close the connections of a Region and refuse new ones; no effect if it is stopped."""
-        async with self._changing:
-            await self.proxy_for(region).stop_region(region)
-            self.stopped.add(region)
+        await self._set_closed(region, self.stopped, closed=True)
 
     async def start_region(self, region: str) -> None:
         """Accept connections of a Region again, on the same port; no effect if it is not stopped."""
+        await self._set_closed(region, self.stopped, closed=False)
+
+    async def set_available(self, region: str, *, available: bool) -> None:
+        """Accept connections of a Region, unless it is stopped, or refuse them, as its cluster's state requires."""
+        await self._set_closed(region, self.unavailable, closed=not available)
+
+    async def _set_closed(self, region: str, reason: set[str], *, closed: bool) -> None:
+        """Close a Region for a reason, or end the reason and open the Region if it has no other."""
         async with self._changing:
-            proxy = self.proxy_for(region)
-            if region not in self.stopped:
-                return
-            port = self.ports[region]
-            try:
-                await proxy.listen(region, port, self._latency)
-            except OSError as error:
-                raise _no_endpoint(f"{region}, port {port.number}", error) from None
-            self.stopped.discard(region)
+            proxy, before = self.proxy_for(region), self.is_closed(region)
+            (reason.add if closed else reason.discard)(region)
+            if self.is_closed(region):
+                await proxy.stop_region(region)
+            elif before:
+                try:
+                    await self._accept([region])
+                except OSError as error:
+                    reason.add(region)
+                    raise _no_endpoint(f"{region}, port {self.ports[region].number}", error) from None
+
+    async def _accept(self, regions: Iterable[str]) -> None:
+        """Accept connections of Regions; refuse those of closed ones, whose clients would wait otherwise."""
+        for region in regions:
+            if self.is_closed(region):
+                self.ports[region].refuse()
+            else:
+                await self.proxy.listen(region, self.ports[region], self._latency)
 
     def delay_jobs(self, seconds: float) -> None:
         """Delay the start of each job, also after a reset."""
@@ -190,10 +212,9 @@ class Endpoints:
 
     async def _listen(self, regions: Sequence[str]) -> None:
         """Listen for each Region on its previous port, or on another one if that is taken."""
-        assert self._proxy is not None
         for region in regions:
             self.ports[region] = port = self._reserve(region)
-            await self._proxy.listen(region, port, self._latency)
+            await self._accept([region])
             if region not in self.moved:
                 self._record.ports[region] = port.number
         self._record.save(self._folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, cast
 
 from blocks_runtime.signing import Credentials
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from local_dsql.control.server import Handler
     from local_dsql.server.instance import Instance
     from local_dsql.server.startup_pipe import StartupPipe
+    from local_dsql.storage.folder import Folder
 
 ADMIN_ARN = f"arn:aws:iam::{LOCAL_ACCOUNT}:user/local-admin"
 """The IAM user that logs in as `admin`; the owner of the folder has its credentials."""
@@ -37,15 +38,15 @@ _WATCH_INTERVAL = 0.2
 class Server:
     """Serves a folder as long as a user holds its users lock."""
 
-    def __init__(self, options: ServerOptions, instance: Instance) -> None:
+    def __init__(self, folder: Folder, options: ServerOptions, instance: Instance) -> None:
         self._options = options
-        self._folder = options.folder
+        self._folder = folder
         self._instance = instance
         self._record = ClusterRecord.load(self._folder)
         name = ClusterName(self._record.identifier)
         self._identities = IdentityStore(self._folder.identities_file)
         self._admin = self._identities.register(ADMIN_ARN, [Permission("dsql:*", name.arn("*"))])
-        self._endpoints = Endpoints(options, instance, self._record, name, self._identities)
+        self._endpoints = Endpoints(folder, options, instance, self._record, name, self._identities)
         self._stop = asyncio.Event()
         self._users = FileLock(self._folder.users_lock)
         self._pin = FileLock(self._folder.users_lock)
@@ -68,6 +69,7 @@ class Server:
             await self._endpoints.open(self._options.regions)
             path = self._instance.sockets / "control.sock"
             await control.listen(path)
+            self._keep_options()
             write_state(self._folder, path)
             pipe.send_ready()
             await self._watch()
@@ -90,8 +92,21 @@ class Server:
     def _is_unused(self) -> bool:
         """Return whether the users lock is free; if so, keep it: new users then wait for the end of this server."""
         if not self._stop.is_set() and self._users.try_lock_exclusive():
+            self._folder.options_file.unlink(missing_ok=True)
             self._stop.set()
         return self._stop.is_set()
+
+    def _keep_options(self) -> None:
+        """Write what the server has been told, for the one that a user starts if this one dies."""
+        endpoints = self._endpoints
+        self._options = replace(
+            self._options,
+            regions=tuple(endpoints.ports),
+            stopped_regions=tuple(sorted(endpoints.stopped)),
+            unavailable_regions=tuple(sorted(endpoints.unavailable)),
+            job_delay=endpoints.job_delay,
+        )
+        self._options.keep(self._folder)
 
     def _handlers(self) -> dict[str, Handler]:
         return {
@@ -104,6 +119,7 @@ class Server:
             "restore_snapshot": self._restore_snapshot,
             "stop_region": self._stop_region,
             "start_region": self._start_region,
+            "set_available": self._set_available,
             "delay_jobs": self._delay_jobs,
             "pin": self._pin_server,
             "leave": self._leave,
@@ -130,6 +146,7 @@ class Server:
                 f"use {first}, or stop the server first",
             )
         await self._endpoints.add(cast("list[str]", parameters["regions"]))
+        self._keep_options()
         return await self._status({})
 
     async def _status(self, _: Json) -> Json:
@@ -139,7 +156,7 @@ class Server:
             "dialect": self._options.dialect,
             "commit_latency": self._options.commit_latency,
             "ports": {region: port.number for region, port in self._endpoints.ports.items()},
-            "stopped_regions": sorted(self._endpoints.stopped),
+            "stopped_regions": [each for each in self._endpoints.ports if self._endpoints.is_closed(each)],
             "moved_ports": self._endpoints.moved,
             "job_delay": self._endpoints.job_delay,
             "admin": asdict(self._admin.credentials),
@@ -170,14 +187,24 @@ class Server:
 
     async def _stop_region(self, parameters: Json) -> Json:
         await self._endpoints.stop_region(str(parameters["region"]))
+        self._keep_options()
         return {}
 
     async def _start_region(self, parameters: Json) -> Json:
         await self._endpoints.start_region(str(parameters["region"]))
+        self._keep_options()
+        return {}
+
+    async def _set_available(self, parameters: Json) -> Json:
+        await self._endpoints.set_available(
+            str(parameters["region"]), available=bool(parameters["available"])
+        )
+        self._keep_options()
         return {}
 
     async def _delay_jobs(self, parameters: Json) -> Json:
         self._endpoints.delay_jobs(float(str(parameters["seconds"])))
+        self._keep_options()
         return {}
 
     async def _pin_server(self, _: Json) -> Json:

@@ -42,19 +42,11 @@ class StartupPipe:
         self._descriptor = None
 
 
-def read_arguments(arguments: Sequence[str]) -> tuple[ServerOptions, StartupPipe]:
+def read_arguments(arguments: Sequence[str]) -> tuple[Folder, ServerOptions, StartupPipe]:
     """Parse the arguments that `launch` passes."""
     parser = argparse.ArgumentParser(prog="local_dsql.server")
     parser.add_argument("folder", type=Folder.at)
-    parser.add_argument("--dialect", required=True)
-    parser.add_argument("--region", action="append", required=True)
-    parser.add_argument("--commit-latency", type=float, default=0.0)
-    parser.add_argument("--suspend-always", action="store_true")
-    parser.add_argument("--port", type=int)
+    parser.add_argument("options", type=ServerOptions.decode)
     parser.add_argument("--startup-pipe", type=int, required=True, help="descriptor for the startup result")
     given = parser.parse_args(arguments)
-    options = ServerOptions(
-        *(given.folder, given.dialect, tuple(given.region)),
-        *(given.commit_latency, given.suspend_always, given.port),
-    )
-    return options, StartupPipe(given.startup_pipe)
+    return given.folder, given.options, StartupPipe(given.startup_pipe)

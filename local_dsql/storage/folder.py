@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_dsql.errors import FolderError
+from local_dsql.storage.file_remedies import remedy_of
 
 DEFAULT_FOLDER = Path(".blocks/local/main")
 
@@ -44,6 +45,11 @@ class Folder:
     def state_file(self) -> Path:
         """Pid and control socket of the running server."""
         return self.path / "server.json"
+
+    @property
+    def options_file(self) -> Path:
+        """Options of the server with what its users have set since; the next server has them while there are users."""
+        return self.path / "options.json"
 
     @property
     def server_log(self) -> Path:
@@ -135,5 +141,5 @@ def unusable_folder(path: Path, error: OSError) -> FolderError:
     return FolderError(
         f"cannot use the folder {path} for a local database",
         error.strerror or str(error),
-        "change its owner to this user, free space on its disk, or choose another folder",
+        f"{remedy_of(error)}; or choose another folder",
     )

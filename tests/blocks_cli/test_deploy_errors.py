@@ -208,7 +208,7 @@ def test_a_read_only_folder_is_not_an_internal_error(
     assert capfd.readouterr().err.splitlines()[-3:] == [
         f"error: {tmp_path}/.blocks: cannot be written or read",
         "  why: Read-only file system",
-        "  do:  grant this user access to it, or remove it, then run the command again",
+        "  do:  work on a copy in a folder that can be written, or mount the file system with write access",
     ]
     # Where nothing is deployed the others have nothing to write.
     for command, code in ((["destroy", "--local"], 0), (["invoke", "Orders"], 2)):

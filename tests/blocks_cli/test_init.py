@@ -173,7 +173,7 @@ def test_the_project_works_as_it_is(tmp_path: Path, capfd: pytest.CaptureFixture
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    assert "2 passed" in run(sys.executable, "-m", "pytest", "-q")
+    assert "7 passed" in run(sys.executable, "-m", "pytest", "-q")
     blocks = (sys.executable, "-m", "blocks_cli.main")
     assert "Shop.Url = http://127.0.0.1:" in run(*blocks, "deploy", "--local")
     event = {"requestContext": {"http": {"method": "POST"}}, "body": '{"item": "tea"}'}
@@ -191,4 +191,4 @@ def test_the_first_run_of_two_workers_waits_for_no_timeout(
     init(capfd, "shop")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2"]
     done = subprocess.run(command, cwd=tmp_path / "shop", capture_output=True, text=True, timeout=45)
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert "7 passed" in done.stdout, done.stdout + done.stderr

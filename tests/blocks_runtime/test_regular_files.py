@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from blocks_runtime.shared.project import has_settings
 from blocks_runtime.shared.regular_files import check_regular, read_regular
 from tests.support.special_files import KINDS, make
 
@@ -24,7 +23,6 @@ def test_only_a_regular_file_is_read(tmp_path: Path, kind: str, linked: bool) ->
         with pytest.raises(OSError) as refused:
             refuse(path)
         assert (refused.value.filename, refused.value.strerror) == (str(path), KINDS[kind])
-    assert not has_settings(tmp_path)
 
 
 def test_a_file_and_a_link_to_it(tmp_path: Path) -> None:

@@ -119,13 +119,17 @@ WRONG = {
     "dialect": ("[tool.blocks]\ndialect = 'portabel'", "invalid dialect", f"did you mean {DEFAULT.name}?"),
     "dialect of another type": ("[tool.blocks]\ndialect = 2026", "invalid dialect", "write it in quotes"),
     "Region": ("[tool.blocks]\nregions = ['eu-west1']", "invalid regions", "did you mean eu-west-1?"),
+    "a Region twice": (
+        "[tool.blocks]\nregions = ['us-east-1', 'us-east-2', 'us-east-1']",
+        "invalid regions",
+        "name each Region once",
+    ),
     "no Regions": ("[tool.blocks]\nregions = []", "invalid regions", "write it like"),
     "port": ("[tool.blocks]\nport = 70000", "invalid port", "a number from 1"),
     "port of another type": ("[tool.blocks]\nport = true", "invalid port", "a number from 1"),
     "database": ("[tool.blocks]\ndatabase = '../etc'", "invalid database", "correct the line"),
     "database without letters": ("[tool.blocks]\ndatabase = '--'", "invalid database", "such as 'main'"),
     "no table": ("[tool.blocks]\ndatabases = 3", "databases is not a table", "[tool.blocks.databases.NAME]"),
-    "no TOML": ("[tool.blocks]\ndialect = ", "cannot be read", "correct the file"),
 }
 
 
@@ -145,6 +149,7 @@ def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, text: str, what:
     [
         ("BLOCKS_DIALECT", "2026"),
         ("BLOCKS_REGIONS", "mars-1"),
+        ("BLOCKS_REGIONS", "us-east-1,us-east-1"),
         ("BLOCKS_PORT", "x"),
         ("BLOCKS_DATABASE", "a/b"),
     ],

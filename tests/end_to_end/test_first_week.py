@@ -81,7 +81,7 @@ def test_the_first_week(tmp_path: Path) -> None:
     week.folder = tmp_path / "shop"
     _add_a_function(week)
     _add_migrations(week)
-    assert "2 passed" in week.run("pytest", "-q")
+    assert "7 passed" in week.run("pytest", "-q")
     _develop(week)
     _deploy(week)
     _use_two_regions(week)

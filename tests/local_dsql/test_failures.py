@@ -273,4 +273,4 @@ def test_a_folder_of_another_user_is_a_clear_error(tmp_path: Path) -> None:
     )
     assert f"cannot use the folder {foreign / 'cluster'}" in answer.stderr
     assert "why: Permission denied" in answer.stderr
-    assert "change its owner to this user" in answer.stderr
+    assert "grant this user access to it" in answer.stderr

@@ -12,7 +12,6 @@ from ..contract import TableVariables
 from ..errors import ConfigurationError
 from ..shared import credentials
 from ..shared.local_service import Block, local_name
-from ..shared.project import project_folder
 from ..signing import Credentials
 
 if TYPE_CHECKING:
@@ -61,12 +60,12 @@ def locate(name: str, environ: Mapping[str, str], directory: Path) -> TableLocat
     """Return the location of the table `name` for an environment and a working directory.
 
     Raises:
-        ConfigurationError: the variables are missing in Lambda or incomplete, or the local DynamoDB is not installed or
-            does not start.
+        ConfigurationError: the variables are missing in Lambda or incomplete, the local DynamoDB is not installed or
+            does not start, or the settings of the project cannot be read.
     """
     variables = _TABLE.variables(name, environ, TableVariables.read)
     if variables is None:
-        return _local(name, project_folder(directory) / ".blocks" / "dynamodb")
+        return _local(name, directory)
     endpoint = endpoint_of(variables.region, environ)
     return TableLocation(endpoint, variables.table, credentials.provider(environ), lambda: None)
 
@@ -115,18 +114,20 @@ def parse_endpoint(url: str, region: str, source: str, ca: str | None = None) ->
     )
 
 
-def _local(name: str, folder: Path) -> TableLocation:
-    """Attach to the project's local DynamoDB, or start it, and create the table if it does not exist."""
+def _local(name: str, directory: Path) -> TableLocation:
+    """Attach to the local DynamoDB of the project around `directory`, or start it, and create a missing table."""
     try:
         from local_dynamodb import LocalDynamo, LocalDynamoError
+
+        from ..shared.project import SettingsError, project_folder
     except ImportError as missing:
         raise _TABLE.not_installed(name, "blocks-dsql") from missing
-    dynamo = LocalDynamo(folder)
     table = local_name(name)
     try:
+        dynamo = LocalDynamo(project_folder(directory) / ".blocks" / "dynamodb")
         dynamo.start()
         dynamo.create_table(table)
-    except LocalDynamoError as error:
+    except (LocalDynamoError, SettingsError) as error:
         raise _TABLE.not_started(name, error.what, error.why, error.remedy) from error
     endpoint = parse_endpoint(dynamo.url, LOCAL_REGION, "the local DynamoDB")
     keys = Credentials("local", "local")

@@ -63,13 +63,16 @@ class Site:
         from examples.worldseat.functions.sale.web import handler
 
         given = {"host": "127.0.0.1:1", "x-forwarded-proto": "http"}
-        event = {
+        event: dict[str, object] = {
             "rawPath": path,
             "queryStringParameters": query,
             "headers": given | {name.replace("_", "-"): value for name, value in headers.items()},
             "requestContext": {"http": {"method": method, "sourceIp": client}},
-            "body": body if isinstance(body, str) or body is None else json.dumps(body),
         }
+        if isinstance(body, bytes):  # as Lambda sends a body whose content-type is no text
+            event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+        elif body is not None:
+            event["body"] = body if isinstance(body, str) else json.dumps(body)
         found = handler(event, None)
         content = base64.b64decode(found["body"]) if found["isBase64Encoded"] else found["body"].encode()
         if found["headers"].get("content-encoding") == "gzip":

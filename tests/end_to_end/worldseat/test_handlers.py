@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 MOST_BYTES = 150 * 1024
 BACKENDS = load_client.BACKENDS
 ROUND = str(uuid.UUID(int=7))
+WRITES = ("buy", "break-it", "reset")
+BURST = {"backend": "dsql", "seats": ["A1"], "buyers": ["a"], "round": ROUND}
+NESTED: object = json.loads("[" * 900 + "]" * 900)
+"""A value that the parser takes, and that is deeper than a function may go that converts it to text."""
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -99,17 +104,36 @@ def test_a_burst_in_a_round_that_is_over_sells_nothing(site: Site) -> None:
         ("/api/break-it", {"backend": "dsql", "seats": ["A1"], "buyers": ["a"] * 61}, 400, "1 to 60"),
         ("/api/break-it", {"backend": "dsql", "seats": ["A1"], "buyers": ["a"], "round": "1"}, 400, "UUID"),
         ("/api/refund", {}, 404, "POST /api/buy"),
+        *((f"/api/{name}", {"backend": []}, 400, "choose one of") for name in WRITES),
+        *((f"/api/{name}", {"backend": {"dsql": 1}}, 400, "choose one of") for name in WRITES),
+        *((f"/api/{name}", "[" * 16_000, 400, "no JSON object") for name in WRITES),
+        *((f"/api/{name}", b'{"backend": "\xff"}', 400, "no JSON object") for name in WRITES),
+        ("/api/buy", {"backend": NESTED, "seat": "A1", "buyer": "a"}, 400, "choose one of"),
+        ("/api/buy", {"backend": "dsql", "seat": NESTED, "buyer": "a"}, 400, "A1 to H12"),
+        ("/api/buy", {"backend": "dsql", "seat": {"A1": 1}, "buyer": "a"}, 400, "A1 to H12"),
+        ("/api/buy", {"backend": "dsql", "seat": "A1", "buyer": NESTED}, 400, "printable name"),
+        ("/api/reset", {"seats": None}, 400, "A1 to H12"),
+        ("/api/reset", {"seats": [["A1"]]}, 400, "A1 to H12"),
+        ("/api/break-it", BURST | {"round": NESTED}, 400, "UUID"),
+        ("/api/break-it", BURST | {"start": 10**400}, 400, "seconds"),
+        ("/api/break-it", BURST | {"buyers": [NESTED]}, 400, "printable name"),
     ],
+    ids=lambda given: given if isinstance(given, str) and len(given) < 20 else None,
 )
 def test_wrong_requests_say_what_to_send(
     site: Site, path: str, body: object, status: int, expected: str
 ) -> None:
     answer = site.post(path, body)
-    assert answer.status == status
+    assert answer.status == status, answer.body
     assert expected in answer.body["error"]
 
 
-@pytest.mark.parametrize("endpoint", ["buy", "break-it", "reset"])
+def test_a_body_without_a_content_type_of_text_is_read(site: Site) -> None:
+    """As that of `curl -d`."""
+    assert site.post("/api/buy", b'{"backend": "dsql", "seat": "A1", "buyer": "Ada"}').status == 200
+
+
+@pytest.mark.parametrize("endpoint", WRITES)
 def test_every_write_has_a_limit_for_each_client(site: Site, endpoint: str) -> None:
     answers = [site.post(f"/api/{endpoint}", {"backend": "none"}).status for _ in range(7)]
     assert 429 in answers[5:], "a minute may end in between"

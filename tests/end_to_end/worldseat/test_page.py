@@ -162,6 +162,29 @@ def test_a_region_is_stopped_and_started(visit: Visit) -> None:
     visit.shows("Aurora DSQL", sold=1)
 
 
+def test_both_regions_are_started_again_after_a_reload(visit: Visit, app: LocalWorldSeat) -> None:
+    """The switch knows the Regions while no database answers; the page may be a new one, without any memory."""
+    try:
+        for region in (PEER, HOME):
+            visit.page.locator(f"#region-{region} button").click()
+            says(visit, f"{region} is stopped")
+        visit.page.evaluate("localStorage.clear()")
+        visit.page.reload()
+        says(visit, "The database does not answer")
+        for region in (HOME, PEER):
+            button = visit.page.locator(f"#region-{region} button")
+            playwright.expect(button).to_have_text("Start", timeout=PATIENCE)
+            button.click()
+            says(visit, f"{region} is back")
+            playwright.expect(button).to_have_text("Stop", timeout=PATIENCE)
+        small = visit.page.locator(f"#region-{PEER} small")
+        playwright.expect(small).to_contain_text("agrees", timeout=PATIENCE)
+        assert visit.page.locator(f"input[value={HOME}]").is_checked(), "the Region of the page"
+    finally:
+        for region in app.stopped:
+            app.start_region(region)
+
+
 def test_a_burst_goes_on_while_a_region_stops(visit: Visit) -> None:
     reset(visit)
     visit.page.check("#stop")

@@ -60,13 +60,10 @@ def break_it(request: Request) -> Response:
     buyers = request.body.get("buyers")
     if not isinstance(buyers, list) or not 1 <= len(buyers) <= MOST_BUYERS:
         raise BadRequest(f"buyers is no list of 1 to {MOST_BUYERS} names")
-    start = request.body.get("start")
+    names = [_name(each) for each in buyers]
+    wanted = burst.Burst(seats, _round(request.body.get("round")), names, _time(request.body.get("start")))
     try:
-        round = str(uuid.UUID(str(request.body.get("round"))))
-        at = float(start) if isinstance(start, (int, float)) else time.time()
-        found = burst.run(backend, burst.Burst(seats, round, [_name(each) for each in buyers], at))
-    except ValueError:
-        raise BadRequest("round is no UUID; take that of the answer to /api/reset") from None
+        found = burst.run(backend, wanted)
     except burst.NotReleased as error:
         return failure(request, 409, f"{error}; reset them, and send the round of that answer")
     return answer(request, found)
@@ -175,9 +172,9 @@ def _first_line(error: DatabaseError) -> str:
 
 
 def _backend_name(given: object) -> str:
-    if given not in BACKENDS:
-        raise BadRequest(f"backend is {given!r}; choose one of {', '.join(BACKENDS)}")
-    return str(given)
+    if not isinstance(given, str) or given not in BACKENDS:
+        raise BadRequest(f"backend names no back end; choose one of {', '.join(BACKENDS)}")
+    return given
 
 
 def _backend(request: Request) -> Backend:
@@ -186,10 +183,26 @@ def _backend(request: Request) -> Backend:
 
 def _seats(request: Request, name: str, *, most: int) -> Sequence[str]:
     given = request.body.get(name)
-    seats = [given] if isinstance(given, str) else given
-    if not isinstance(seats, list) or not 1 <= len(seats) <= most or not set(map(str, seats)) <= set(SEATS):
+    listed = given if isinstance(given, list) else [given]
+    seats = [seat for seat in listed if isinstance(seat, str) and seat in SEATS]
+    if seats != listed or not 1 <= len(seats) <= most:
         raise BadRequest(f"{name} names no seats from {SEATS[0]} to {SEATS[-1]}, or more than {most}")
-    return [str(seat) for seat in dict.fromkeys(seats)]
+    return [*dict.fromkeys(seats)]
+
+
+def _round(given: object) -> str:
+    try:
+        return str(uuid.UUID(given if isinstance(given, str) else ""))
+    except ValueError:
+        raise BadRequest("round is no UUID; take that of the answer to /api/reset") from None
+
+
+def _time(given: object) -> float:
+    """Return seconds since the epoch: by default, now."""
+    try:
+        return float(given) if isinstance(given, (int, float)) else time.time()
+    except OverflowError:
+        raise BadRequest("start is no time; send seconds since the epoch") from None
 
 
 def _name(given: object) -> str:

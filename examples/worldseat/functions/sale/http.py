@@ -52,17 +52,9 @@ class Request:
             BadRequest: the body is no JSON object, or too long.
         """
         http = event["requestContext"]["http"]
-        text = event.get("body") or "{}"
-        if event.get("isBase64Encoded"):
-            text = base64.b64decode(text).decode("utf-8", "replace")
-        if len(text) > _MOST_BYTES:
-            raise BadRequest(f"the body has more than {_MOST_BYTES} characters; send fewer seats or buyers")
-        try:
-            body = json.loads(text)
-        except ValueError:
-            body = None
+        body = _json(event) if event.get("body") else {}
         if not isinstance(body, dict):
-            raise BadRequest("the body is no JSON object; send one, with content-type application/json")
+            raise BadRequest('the body is no JSON object; send one such as {"backend": "dsql"}')
         return cls(
             method=http["method"],
             path=event["rawPath"],
@@ -76,6 +68,22 @@ class Request:
     def url(self) -> str:
         """The URL of this function, without a path. Lambda chooses the function by the host name."""
         return f"{self.headers.get('x-forwarded-proto', 'https')}://{self.headers['host']}"
+
+
+def _json(event: Mapping[str, Any]) -> object:
+    """Return the body of a request as JSON, None if it is none; Lambda encodes it unless its content-type is text.
+
+    Raises:
+        BadRequest: it is too long.
+    """
+    body = event["body"]
+    try:
+        content = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+        if len(content) > _MOST_BYTES:
+            raise BadRequest(f"the body has more than {_MOST_BYTES} bytes; send fewer seats or buyers")
+        return json.loads(content)
+    except (ValueError, RecursionError):  # a text of brackets is deeper than the parser goes
+        return None
 
 
 def respond(

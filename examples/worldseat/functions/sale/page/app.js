@@ -57,8 +57,22 @@ async function toggle(region, stopped) {
   await watch();
 }
 
-// Shows for each Region whether its database answers, and whether both have the same ledger.
+// The switch knows the Regions, and which are stopped, also while no database answers.
+async function askSwitch() {
+  try {
+    const { regions, stopped } = await call(switchUrl, "");
+    state.stopped = new Set(stopped);
+    if (!state.region) state.region = (regions.find((each) => each.url === location.origin) ?? regions[0]).region;
+    state.regions = regions;
+    showRegions();
+  } catch (error) {
+    fail(error);
+  }
+}
+
+// Shows for each Region whether its database answers, and whether both have the same ledger; returns whether one does.
 async function watch() {
+  if (switchUrl) await askSwitch();
   const found = await Promise.all(state.regions.map(async ({ region, url }) => {
     try {
       return [region, await call(url, "/api/regions")];
@@ -87,6 +101,7 @@ async function watch() {
       button.ariaLabel = `${button.textContent} ${region || each.region}`;
     }
   }
+  return answers.length > 0;
 }
 
 function cell(row, column, value, tone = "") {
@@ -150,12 +165,14 @@ async function buy(button) {
     const found = await call(here(), "/api/buy", { backend: state.backend, seat: button.id, buyer: `you in ${state.region}` });
     const texts = { sold: `is yours, on attempt ${found.attempts}`, taken: "is sold already; choose another seat" };
     say(`Seat ${button.id} ${texts[found.outcome] ?? `was not sold: ${found.error ?? found.outcome}; try again`}.`);
-    await poll();
   } catch (error) {
     say(`Seat ${button.id} was not sold.`);
     fail(error);
+    return;
+  } finally {
+    button.ariaBusy = "false"; // the seat can be chosen again while the board is read
   }
-  button.ariaBusy = "false";
+  await poll().catch(fail);
 }
 
 function busy(is) {
@@ -241,7 +258,7 @@ $("reset").addEventListener("click", reset);
 $("show").addEventListener("click", showLedger);
 $("noswitch").hidden = Boolean(switchUrl);
 $("interrupt").hidden = !switchUrl;
-await watch();
+const answered = await watch();
 $("stopped").textContent = state.regions.find((each) => each.region !== state.region)?.region ?? "the other Region";
-say(state.region ? `You buy from ${state.region}.` : "The database does not answer.");
+say(answered ? `You buy from ${state.region}.` : "The database does not answer.");
 live();
