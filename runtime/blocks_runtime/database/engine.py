@@ -83,11 +83,13 @@ class Engine:
         It is retried where that is safe: after a conflict always, since nothing was committed; after a lost
         connection or `server unavailable` only if it looks read-only, and then in a READ ONLY transaction: what it
         may have written before is not written twice.
+
+        `until` is the time at which the call gives up, waits included; each attempt has the time of `expiry` as well.
         """
         rows = factory(row_type)
 
         def act(session: Session) -> R:
-            return fetch(session.run(statement, rows, until))
+            return fetch(session.run(statement, rows, self.expiry(until)))
 
         return self._autocommit(statement, act, until, retries)
 
@@ -95,7 +97,7 @@ class Engine:
         """Send rows to an autocommit COPY and return their number; otherwise as `run`."""
 
         def act(session: Session) -> int:
-            return session.copy(statement, body, until)
+            return session.copy(statement, body, self.expiry(until))
 
         return self._autocommit(statement, act, until, retries)
 
@@ -148,7 +150,7 @@ class Engine:
             warn_of_statement(self.name)
         session, _ = self.pool.take(Session.ping_if_idle, until)
         try:
-            for row in session.stream(statement, factory(row_type), until, size):
+            for row in session.stream(statement, factory(row_type), self.expiry(until), size):
                 yield row
         except BaseException as error:
             self._release_after_error(session, error)
@@ -196,7 +198,7 @@ class Engine:
             warn_of_statement(self.name)
         session, _ = self.pool.take(self._begin, until)
         try:
-            cursor = session.run(statement, factory(tuple), until)
+            cursor = session.run(statement, factory(tuple), self.expiry(until))
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             session.rollback()
         except BaseException as error:
@@ -241,7 +243,7 @@ class Engine:
     @contextlib.contextmanager
     def _transaction(self, info: TransactionInfo, until: float | None) -> Iterator[Transaction]:
         session, _ = self.pool.take(self._begin, until)
-        tx = Transaction(session, info, self.shapes, until, self.statement_deadline, self.pool.release)
+        tx = Transaction(session, info, self.shapes, until, self.expiry, self.pool.release)
         opened = begin(self.name)
         try:
             yield tx
@@ -257,7 +259,10 @@ class Engine:
         session.begin(self.expiry(until))
 
     def expiry(self, until: float | None) -> float | None:
-        """Return the time at which a statement sent now is abandoned: `until`, or earlier by `statement_deadline`."""
+        """Return the time at which a statement sent now is abandoned: `until`, or earlier by `statement_deadline`.
+
+        Call it once the statement has its connection: the wait for one takes nothing from the time of the statement.
+        """
         if self.statement_deadline is None:
             return until
         return earliest(until, time.monotonic() + self.statement_deadline)

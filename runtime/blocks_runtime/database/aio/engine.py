@@ -82,11 +82,13 @@ class AsyncEngine:
         It is retried where that is safe: after a conflict always, since nothing was committed; after a lost
         connection or `server unavailable` only if it looks read-only, and then in a READ ONLY transaction: what it
         may have written before is not written twice.
+
+        `until` is the time at which the call gives up, waits included; each attempt has the time of `expiry` as well.
         """
         rows = factory(row_type)
 
         async def act(session: AsyncSession) -> R:
-            return await fetch(await session.run(statement, rows, until))
+            return await fetch(await session.run(statement, rows, self.expiry(until)))
 
         return await self._autocommit(statement, act, until, retries)
 
@@ -94,7 +96,7 @@ class AsyncEngine:
         """Send rows to an autocommit COPY and return their number; otherwise as `run`."""
 
         async def act(session: AsyncSession) -> int:
-            return await session.copy(statement, body, until)
+            return await session.copy(statement, body, self.expiry(until))
 
         return await self._autocommit(statement, act, until, retries)
 
@@ -147,7 +149,7 @@ class AsyncEngine:
             warn_of_statement(self.name)
         session, _ = await self.pool.take(AsyncSession.ping_if_idle, until)
         try:
-            async for row in session.stream(statement, factory(row_type), until, size):
+            async for row in session.stream(statement, factory(row_type), self.expiry(until), size):
                 yield row
         except BaseException as error:
             await self._release_after_error(session, error)
@@ -195,7 +197,7 @@ class AsyncEngine:
             warn_of_statement(self.name)
         session, _ = await self.pool.take(self._begin, until)
         try:
-            cursor = await session.run(statement, factory(tuple), until)
+            cursor = await session.run(statement, factory(tuple), self.expiry(until))
             rows: list[tuple[Any, ...]] = await cursor.fetchall()
             await session.rollback()
         except BaseException as error:
@@ -244,7 +246,7 @@ class AsyncEngine:
         self, info: TransactionInfo, until: float | None
     ) -> AsyncIterator[AsyncTransaction]:
         session, _ = await self.pool.take(self._begin, until)
-        tx = AsyncTransaction(session, info, self.shapes, until, self.statement_deadline, self.pool.release)
+        tx = AsyncTransaction(session, info, self.shapes, until, self.expiry, self.pool.release)
         opened = begin(self.name)
         try:
             yield tx
@@ -260,7 +262,10 @@ class AsyncEngine:
         await session.begin(self.expiry(until))
 
     def expiry(self, until: float | None) -> float | None:
-        """Return the time at which a statement sent now is abandoned: `until`, or earlier by `statement_deadline`."""
+        """Return the time at which a statement sent now is abandoned: `until`, or earlier by `statement_deadline`.
+
+        Call it once the statement has its connection: the wait for one takes nothing from the time of the statement.
+        """
         if self.statement_deadline is None:
             return until
         return earliest(until, time.monotonic() + self.statement_deadline)
