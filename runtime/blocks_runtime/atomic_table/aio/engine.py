@@ -249,6 +249,7 @@ class AsyncTableEngine:
             raise
         except Exception:
             # What the function saw may never have been so at one moment, and its error a consequence.
+            tx._end()
             await tx._validate()
             raise
         finally:
