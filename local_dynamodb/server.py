@@ -26,7 +26,7 @@ COMMAND_HEADER = "x-local-dynamodb"
 _HOSTS = ("127.0.0.1", "localhost")
 """Host names that are served: a page under another name that resolves to this machine is refused."""
 
-_CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]*)/\d{8}/(?P<region>[a-z0-9-]+)/")
+_CREDENTIAL = re.compile(r"Credential=(?P<key>[^/=]*)/\d{8}/(?P<region>[a-z0-9-]+)/")
 
 
 class Server(ThreadingHTTPServer):

@@ -32,7 +32,7 @@ KINDS: dict[str, type] = {
 }
 """The types of attributes, each with the type of its value in JSON."""
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 """A number as DynamoDB reads it. Python reads other digits than those of ASCII, spaces, `_`, NaN and Infinity, too."""
 
 
