@@ -308,8 +308,8 @@ def test_a_wait_for_the_transaction_takes_no_time_from_a_statement(function: Non
     nap = sql("SELECT pg_sleep(0.4)")
 
     def work(tx: Transaction) -> list[object]:
+        calls: list[Callable[[Sql], object]] = [*[tx.query] * 3, lambda nap: list(tx.stream(nap))]
         with ThreadPoolExecutor() as pool:
-            calls = [*[tx.query] * 3, lambda nap: list(tx.stream(nap))]
             return [call.exception() for call in [pool.submit(call, nap) for call in calls]]
 
     async def tasks() -> list[object]:
