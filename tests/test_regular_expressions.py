@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("blocks_runtime", "blocks_settings", "dsql_dialect", "local_dsql", "local_dynamodb")
 
-COUNTS = (12, 18, 24, 1_000, 8_000)
+COUNTS = (12, 18, 21, 24, 300, 1_000, 8_000)
 """Repetitions of a text, the few first: they are enough for a time that grows exponentially."""
 
 SECONDS = 0.1
