@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import sys
 from typing import NoReturn
@@ -18,7 +17,14 @@ from blocks_cli import console
 from blocks_cli.error_conversion import as_command_error
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
-from local_dsql.cli.errors import OutputClosed, command_of, discard_output, unknown_command, usage_error
+from local_dsql.cli.errors import (
+    OutputClosed,
+    command_of,
+    discard_output,
+    print_error_with,
+    unknown_command,
+    usage_error,
+)
 from local_dsql.cli.streams import open_standard_streams
 
 COMMANDS = (
@@ -110,12 +116,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _print_error(error: CommandError, *, as_json: bool) -> int:
     """Print an error on stderr, with `--json` also on stdout, and return the exit code."""
-    with contextlib.suppress(OSError):  # stderr is full or has no reader: the exit code says it
+
+    def print_text() -> None:
         console.clear()
         console.print_error(error)
-    if as_json:
-        with contextlib.suppress(OSError):
-            console.print_error_json(error)
+
+    print_error_with(print_text, (lambda: console.print_error_json(error)) if as_json else None)
     return error.code
 
 

@@ -170,6 +170,9 @@ def on_cluster(cluster: str, rule: Rule) -> Rule:
     Rows of other clusters came with a backup. They belong to another history, and end: a function connects to this
     cluster only after a deploy, which has requested its grant here first. Rows without a cluster are of an earlier
     release and belong to this one.
+
+    Live rows, and those that the request changes, are written with all identifiers that the cluster has now, in
+    addition to their own: the set of a row only grows.
     """
     if not cluster:
         return rule

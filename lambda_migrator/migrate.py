@@ -146,12 +146,12 @@ def _outcome(entries: Sequence[Entry], holder: str, done: Plan) -> Outcome:
 def _ensure_tables(admin: AdminConnection) -> None:
     """Create what is missing of the tables of journal, lease and ledger, each in a transaction of its own."""
     unanswered = 0
-    while steps := tables.steps(admin):
+    while statements := tables.creating_statements(admin):
         try:
-            admin.ddl(steps[0])
+            admin.ddl(statements[0])
         except OutcomeUnknown:
             unanswered += 1
             admin.back_off(unanswered)
         except DatabaseError:
-            if steps == tables.steps(admin):  # otherwise another migrator has created it
+            if statements == tables.creating_statements(admin):  # otherwise another migrator has created it
                 raise

@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS public._grants (
 )"""),
 }
 
-ADDED = {
+ADDED_COLUMNS = {
     "number": sql("ALTER TABLE public._grants ADD COLUMN IF NOT EXISTS number BIGINT"),
     "cluster": sql("ALTER TABLE public._grants ADD COLUMN IF NOT EXISTS cluster TEXT"),
 }
@@ -82,11 +82,11 @@ def missing(reader: Reader) -> list[str]:
     return [name for name in CREATE if name not in existing]
 
 
-def steps(reader: Reader) -> list[Sql]:
+def creating_statements(reader: Reader) -> list[Sql]:
     """Return the statements that create the missing tables, and the missing columns of an existing ledger."""
     absent = missing(reader)
     created = [CREATE[name] for name in absent]
     if LEDGER in absent:
         return created
     existing = {row["attname"] for row in reader.read(COLUMNS)}
-    return [*created, *(statement for name, statement in ADDED.items() if name not in existing)]
+    return [*created, *(statement for name, statement in ADDED_COLUMNS.items() if name not in existing)]

@@ -91,7 +91,7 @@ class LocalDynamo:
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",  # any key is accepted
+            "AWS_SECRET_ACCESS_KEY": "local",  # any key that is no identity's is accepted
         }
 
     def create_table(self, name: str, *, region: str = REGION, replicas: Sequence[str] = ()) -> None:
@@ -128,7 +128,7 @@ class LocalDynamo:
             self.replicate(name, [region, *replicas])
 
     def replicate(self, table: str, regions: Sequence[str]) -> None:
-        """Make a table that exists in one Region a replicated table in all of `regions`."""
+        """Make a table that exists in one Region a replicated table in all of `regions`; its items are copied."""
         _check_regions(regions)
         self._command("replicate", table=table, regions=list(regions))
 
@@ -185,7 +185,8 @@ class LocalDynamo:
     def delete_expired(self, now: float | None = None) -> int:
         """Delete the items whose time to live has passed, and return their number.
 
-        Nothing is deleted otherwise, as DynamoDB deletes up to days later. `now` is in seconds since the epoch.
+        Nothing is deleted otherwise, as DynamoDB deletes up to days later. The deletions are replicated as any other.
+        `now` is in seconds since the epoch.
         """
         return int(self._command("delete_expired", now=now))
 

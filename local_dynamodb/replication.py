@@ -5,7 +5,7 @@ Source: AWS developer guide, "How DynamoDB global tables work": multi-Region eve
 
 from __future__ import annotations
 
-import sqlite3
+import math
 import sys
 import threading
 import time
@@ -30,8 +30,11 @@ _AT_ONCE = 100
 _PAUSE = 0.001
 """Seconds between two such transactions."""
 
+_LONGEST_PAUSE = 3600.0
+"""Seconds until the thread looks again, however late the next change is; Python cannot wait for centuries."""
+
 _AFTER_ERROR = 1.0
-"""Seconds until a delivery is tried again that SQLite has refused, such as on a full disk."""
+"""Seconds until a delivery is tried again after an error, such as a full disk."""
 
 
 class Replication:
@@ -60,8 +63,14 @@ class Replication:
         known = self._store.setting(_DELAY_SETTING)
         return _DELAY if known is None else float(known)
 
-    def set_delay(self, seconds: float) -> None:
-        """Set `delay` for further writes."""
+    def set_delay(self, seconds: object) -> None:
+        """Set `delay` for further writes.
+
+        Raises:
+            ValueError: it is not a number of seconds.
+        """
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < math.inf:
+            raise ValueError(f"the delay is {seconds!r}; give a number of seconds, 0 or more")
         with self._changed, self._store.transaction():
             self._store.put_setting(_DELAY_SETTING, str(seconds))
 
@@ -110,11 +119,12 @@ class Replication:
             while not self._closed:
                 try:
                     left = self._deliver(time.time())
-                except sqlite3.Error as error:
-                    print(f"error: changes cannot be delivered to other Regions: {error}", file=sys.stderr)
+                except Exception as error:  # the thread must not end: nothing would arrive any more
+                    reason = f"{type(error).__name__}: {error}"
+                    print(f"error: changes cannot be delivered to other Regions: {reason}", file=sys.stderr)
                     left = _AFTER_ERROR
                 self._next = None if left is None else time.time() + left
-                self._changed.wait(None if left is None else max(left, _PAUSE))
+                self._changed.wait(None if left is None else min(max(left, _PAUSE), _LONGEST_PAUSE))
 
     def _deliver(self, now: float) -> float | None:
         """Apply some of what is due, and return the seconds until more is due; None if nothing is on its way."""

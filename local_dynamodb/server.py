@@ -26,7 +26,7 @@ COMMAND_HEADER = "x-local-dynamodb"
 _HOSTS = ("127.0.0.1", "localhost")
 """Host names that are served: a page under another name that resolves to this machine is refused."""
 
-_CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]*)/\d{8}/(?P<region>[a-z0-9-]+)/")
+_CREDENTIAL = re.compile(r"Credential=(?P<key>[^/=]*)/\d{8}/(?P<region>[a-z0-9-]+)/")
 
 
 class Server(ThreadingHTTPServer):
@@ -112,12 +112,6 @@ def _no_json(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _duration(seconds: object) -> float:
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds < 0:
-        raise ValueError(f"the delay is {seconds!r}; give a number of seconds, 0 or more")
-    return seconds
-
-
 def _command(service: Service, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Carry out a command.
 
@@ -134,7 +128,7 @@ def _command(service: Service, name: str, parameters: dict[str, Any]) -> dict[st
         "delete_expired": service.delete_expired,
         "tables": service.table_names,
         "replicate": lambda table, regions: service.replicate(table, tuple(regions)),
-        "delay": lambda seconds: service.replication.set_delay(_duration(seconds)),
+        "delay": service.replication.set_delay,
         "settle": service.replication.settle,
         "identity": service.put_identity,
         "stop_region": service.stop_region,

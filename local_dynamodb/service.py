@@ -109,13 +109,13 @@ class Service:
             return answer
 
     def replicate(self, table: str, regions: tuple[str, ...]) -> None:
-        """Replicate a table that exists in one Region to others."""
+        """Replicate a table that exists in one Region to others, which get its items as DynamoDB copies them."""
         with self._lock:
             found = next(each for (_, name), each in self._store.tables.items() if name == table)
             with self._store.transaction():
                 for region in regions:
                     if (region, table) not in self._store.tables:
-                        self._store.put_table(found.in_region(region))
+                        self._store.put_copy(found, region)
                 self._store.put_replicas(table, regions)
 
     def stop_region(self, region: str) -> None:
@@ -142,19 +142,23 @@ class Service:
             self._store.put_setting(_PORT, str(number))
 
     def delete_expired(self, now: float | None = None) -> int:
-        """Delete all items whose time to live has passed, and return their number; DynamoDB does so days later."""
+        """Delete all items whose time to live has passed, and return their number; DynamoDB does so days later.
+
+        Such a deletion is replicated as any other one, and counts in each Region that has made it.
+        """
         if now is not None and (isinstance(now, bool) or not isinstance(now, (int, float))):
             raise ValueError(f"now is {now!r}; give seconds since the epoch")
         moment, count = time.time() if now is None else now, 0
-        with self._lock, self._store.transaction():
-            for table in self._store.tables.values():
-                expired = [
-                    key for key, item in self._store.scan(table, (b"", b"")) if _expired(table, item, moment)
-                ]
-                for key in expired:
-                    self._store.delete(table, key)
-                count += len(expired)
-            self._store.take_changes()
+        with self._lock:
+            with self._store.transaction():
+                for table in self._store.tables.values():
+                    scanned = self._store.scan(table, (b"", b""))
+                    expired = [key for key, item in scanned if _expired(table, item, moment)]
+                    for key in expired:
+                        self._store.delete(table, key)
+                    count += len(expired)
+                self.replication.record(self._store.changes)
+            self._note(self._store.take_changes())
         return count
 
     def reset(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING, cast
 
 from aws_cdk import CfnOutput, Fn, RemovalPolicy, Stack, Tokenization
@@ -18,10 +16,11 @@ from blocks.database.places import Place
 from blocks.database.roles import role_name
 from blocks.shared.errors import ConstructError
 from blocks.shared.grantees import enclosing_stacks, owner_of
+from blocks.shared.outputs import output_id
 from blocks_runtime.contract import Access, Variables
 
 if TYPE_CHECKING:
-    from aws_cdk import Reference
+    from aws_cdk import CfnElement, Reference
     from aws_cdk import aws_dsql as dsql
     from aws_cdk import aws_lambda as lambda_
 
@@ -171,7 +170,8 @@ class PeerEndpoint(RegionalEndpoint):
         if owner is None:
             return grantee.arn
         if self._is_of_peer(owner):
-            return self._peer.export_value(_output_id(grantee.arn, owner), grantee.arn)
+            role = cast("Reference", Tokenization.reverse_string(grantee.arn).first_token).target
+            return self._peer.export_value(output_id("Grantee", cast("CfnElement", role)), grantee.arn)
         if grantee.function is not None and self._is_of_peer(Stack.of(grantee.function)):
             raise self._role_too_late(grantee, owner)
         if not _has_name(grantee.arn, home):
@@ -231,18 +231,6 @@ def _described(stack: Stack) -> str:
     from aws_cdk import Token
 
     return "no explicit Region" if Token.is_unresolved(stack.region) else stack.region
-
-
-def _output_id(arn: str, stack: Stack) -> str:
-    """Return an id for the output of a role's ARN.
-
-    It changes if the role is replaced, so that the reader's template changes: `Fn::GetStackOutput` is evaluated again
-    only when the reader is deployed.
-    """
-    role = cast("Reference", Tokenization.reverse_string(arn).first_token).target
-    names = [stack.resolve(getattr(role, name, None)) for name in ("role_name", "user_name", "path")]
-    digest = hashlib.sha256(json.dumps([role.node.addr, *names], sort_keys=True).encode())
-    return f"Grantee{digest.hexdigest()[:8]}"
 
 
 def _has_name(arn: str, home: Stack) -> bool:

@@ -15,6 +15,7 @@ from aws_cdk import Aspects, CfnOutput, CfnResource, Fn, IAspect, Names, Stack
 from aws_cdk import aws_iam as iam
 
 from blocks.shared.grantees import outermost
+from blocks.shared.outputs import output_id
 from blocks.shared.permissions import attach_policy, is_attached, warn_of_missing_permissions
 from blocks.shared.removal import always_delete
 
@@ -162,7 +163,7 @@ def _name_elsewhere(scope: Construct, role: iam.IRole) -> str:
     if theirs is ours:
         return role.role_name
     ours.add_stack_dependency(theirs)
-    id = f"RoleName-{role.node.addr}"
+    id = output_id("RoleName", cast("CfnResource", role.node.default_child))
     existing = theirs.node.try_find_child(id)
     output = CfnOutput(theirs, id, value=role.role_name) if existing is None else cast("CfnOutput", existing)
     return Fn.get_stack_output(theirs.stack_name, output.logical_id, theirs.region)

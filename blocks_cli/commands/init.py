@@ -12,6 +12,7 @@ import click
 
 from blocks_cli import console
 from blocks_cli.errors import CommandError
+from blocks_cli.needed_packages import needed_packages, normalized
 from blocks_cli.written_files import create_files
 
 _TEMPLATE = Path(__file__).parents[1] / "project_template"
@@ -70,7 +71,7 @@ def _checked(name: str) -> str:
             "it is the name of a CloudFormation stack and of a Python package, too: letters, digits, - and _, with "
             f"a letter first and no - or _ last, {_LONGEST} characters at most"
         )
-    elif (package := _package(name)) in _needed_packages():
+    elif (package := normalized(name)) in needed_packages(_requirements()):
         why = f"it is the name of the project's package, too, and the project needs the package {package}"
     else:
         return name
@@ -81,15 +82,10 @@ def _checked(name: str) -> str:
     )
 
 
-def _package(name: str) -> str:
-    """Return the normalized name of a Python package, as package indexes compare them."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _needed_packages() -> set[str]:
-    """Return the packages that the template's pyproject.toml lists."""
+def _requirements() -> list[str]:
+    """Return the requirements that the template's pyproject.toml lists."""
     settings = tomllib.loads((_TEMPLATE / f"pyproject.toml{_SUFFIX}").read_text("utf-8"))
-    return {_package(re.split(r"[^\w.-]", each)[0]) for each in settings["dependency-groups"]["dev"]}
+    return [str(each) for each in settings["dependency-groups"]["dev"]]
 
 
 def _files(project: str) -> dict[Path, str]:

@@ -24,7 +24,7 @@ _NAME = re.compile(r"(?P<version>[0-9]{1,18})_[A-Za-z0-9][A-Za-z0-9_.-]*\.sql", 
 _UNDOES = re.compile(
     r"(?:.*[.])?(?:down|undo|rollback|revert)[.]sql"
     r"|[0-9]+[.](?:down|undo|rollback|revert)[.].*[.]sql"
-    r"|U[0-9][0-9._]*__.*[.]sql",
+    r"|U[0-9](?>[0-9._]*?__).*[.]sql",
     re.IGNORECASE | re.DOTALL,
 )
 """Names of files that undo a migration, for golang-migrate, sqlx, yoyo, Diesel, Postgrator and Flyway."""

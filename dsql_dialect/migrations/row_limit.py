@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 def of_migration(
     statements: Sequence[Statement], batches: Collection[Statement]
 ) -> Iterator[list[Statement]]:
-    """Yield the transactions of a migration that change rows, as the migrator runs them.
+    """Yield the statements of a migration in groups, each of which the migrator runs in one transaction.
 
-    Adjacent statements that change rows are one transaction; one of `batches` has transactions of its own.
+    Adjacent statements that change rows are one group, which may be empty. Any other statement is a group of its own:
+    one that changes no rows, and one of `batches`, which the migrator runs in several transactions.
     """
     alone = {id(each) for each in batches}
     adjacent: list[Statement] = []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dsql_dialect.plpgsql.fragments import Fragment, Reading
 
 _OPEN, _CLOSE = b"/*local_dsql<*/", b"/*local_dsql>*/"
-_GUARD = re.compile(re.escape(_OPEN) + b".*?" + re.escape(_CLOSE), re.DOTALL)
+_GUARD = re.compile(re.escape(_OPEN) + b"(?:(?!" + re.escape(_OPEN) + b").)*?" + re.escape(_CLOSE), re.DOTALL)
 MARK = "/*local_dsql"
 """In every body with guards; bodies of clients must not have it."""
 SCHEMA = "local_dsql_engine"

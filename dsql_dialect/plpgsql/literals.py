@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_CONTINUED = re.compile(rb"'(?:[ \t\n\r\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*)*'")
+_CONTINUED = re.compile(rb"'(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*+)*+'")
 """A string in parts, each on its own line."""
 _ESCAPE = re.compile(rb"\\(x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)", re.DOTALL)
 _UNICODE = re.compile(rb"\\(\\|\+[0-9A-Fa-f]{6}|[0-9A-Fa-f]{4})")

@@ -19,7 +19,7 @@ from local_dsql.exit_codes import ExitCode
 from local_dsql.storage.file_remedies import remedy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 _CHOICE = re.compile(r"'(?P<given>[^']*)' is not one of ")
 
@@ -150,13 +150,24 @@ def _without_hint(error: click.ClickException) -> str:
 def exit_with(error: Exception, given: Sequence[str], command: str) -> NoReturn:
     """Print an error, with `--json` among the arguments also on stdout, and exit with its code."""
     explained, code = _explained(error, command)
-    with contextlib.suppress(OSError):  # stderr is full or has no reader: the exit code says it
-        click.echo(f"error: {explained}", err=True)
-    if "--json" in given:
-        row = {"what": explained.what, "why": explained.why, "remedy": explained.remedy}
-        with contextlib.suppress(OSError):
-            click.echo(json.dumps({"errors": [row], "exitCode": int(code)}, indent=2))
+    row = {"what": explained.what, "why": explained.why, "remedy": explained.remedy}
+    text = json.dumps({"errors": [row], "exitCode": int(code)}, indent=2)
+    print_error_with(
+        lambda: click.echo(f"error: {explained}", err=True),
+        (lambda: click.echo(text)) if "--json" in given else None,
+    )
     sys.exit(code)
+
+
+def print_error_with(print_text: Callable[[], None], print_json: Callable[[], None] | None) -> None:
+    """Print an error as text and, unless None is given, as JSON.
+
+    An output that is full or has no reader keeps neither the other one nor the exit code from telling.
+    """
+    for each in (print_text, print_json):
+        if each is not None:
+            with contextlib.suppress(OSError):
+                each()
 
 
 def _explained(error: Exception, command: str) -> tuple[ExplainedError, ExitCode]:

@@ -58,10 +58,18 @@ class Arrivals:
         query = "INSERT INTO arrivals (at, region, name, pk, sk, item) VALUES (?, ?, ?, ?, ?, ?)"
         self._connection.execute(query, (at, to.region, to.name, *to.key, item))
 
-    def supersede(self, at: Place, until: int = _NEWEST) -> None:
+    def supersede(self, place: Place, up_to_number: int = _NEWEST) -> None:
         """Delete the arrivals at an item that are older than a write of it: those up to a number, or all."""
         query = "DELETE FROM arrivals WHERE region = ? AND name = ? AND pk = ? AND sk = ? AND number <= ?"
-        self._connection.execute(query, (at.region, at.name, *at.key, until))
+        self._connection.execute(query, (place.region, place.name, *place.key, up_to_number))
+
+    def copy(self, name: str, source: str, region: str) -> None:
+        """Send what is on its way to a table in one Region to another Region, too."""
+        query = (
+            "INSERT INTO arrivals (at, region, name, pk, sk, item) "
+            "SELECT at, ?, name, pk, sk, item FROM arrivals WHERE region = ? AND name = ? ORDER BY number"
+        )
+        self._connection.execute(query, (region, source, name))
 
     def take(self, arrival: Arrival) -> bool:
         """Delete an arrival and the older ones at its item; return whether it was still there, not superseded."""

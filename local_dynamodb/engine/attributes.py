@@ -32,7 +32,7 @@ KINDS: dict[str, type] = {
 }
 """The types of attributes, each with the type of its value in JSON."""
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 """A number as DynamoDB reads it. Python reads other digits than those of ASCII, spaces, `_`, NaN and Infinity, too."""
 
 
@@ -43,10 +43,11 @@ def check_attribute(attribute: object, depth: int = 0) -> Attribute:
         ApiError: it is none.
     """
     if not isinstance(attribute, dict) or len(attribute) != 1 or not attribute.keys() <= KINDS.keys():
-        raise invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+        raise invalid(_EMPTY)
     ((kind, value),) = attribute.items()
     if depth > NESTING:
         raise invalid("Nesting Levels have exceeded supported limits")
+    _check_present(value)
     check_type(value, KINDS[kind])
     if kind == "M":
         return {"M": check_attributes(value, depth + 1)}
@@ -85,7 +86,7 @@ def name_fault(name: str) -> str:
 
 
 def check_type(value: object, expected: type) -> None:
-    """Check the type of a value in JSON.
+    """Check the type of a value or a parameter in JSON.
 
     Raises:
         ApiError: it is of another type.
@@ -93,7 +94,7 @@ def check_type(value: object, expected: type) -> None:
     if isinstance(value, expected) and (expected is bool or not isinstance(value, bool)):
         return
     if value is None:
-        raise invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+        raise ApiError("SerializationException", "Unexpected null")
     if isinstance(value, (list, dict)):
         text = (
             f"Start of {'list' if isinstance(value, list) else 'structure or map'} found where not expected"
@@ -107,10 +108,19 @@ def check_type(value: object, expected: type) -> None:
     raise ApiError("SerializationException", text)
 
 
+def _check_present(value: object) -> None:
+    if value is None:
+        raise invalid(_EMPTY)
+
+
+_EMPTY = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+
+
 def _checked_set(kind: str, values: list[str]) -> Attribute:
     if not values:
         raise invalid_values(_EMPTY_SETS[kind])
     for each in values:
+        _check_present(each)
         check_type(each, str)
     stored = [stored_number(each) for each in values] if kind == "NS" else values
     distinct = set(map(_binary, stored)) if kind == "BS" else set(stored)

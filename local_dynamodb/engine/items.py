@@ -1,4 +1,8 @@
-"""Items, tables and settings in SQLite. One connection, used by one thread at a time."""
+"""Everything that a server keeps, in SQLite. One connection, used by one thread at a time.
+
+Tables and their replicas, items, tokens of transactions, access keys of identities, settings, and changes on their way
+to other Regions (`arrivals`).
+"""
 
 from __future__ import annotations
 
@@ -94,6 +98,13 @@ class ItemStore:
             "INSERT OR REPLACE INTO tables VALUES (?, ?, ?)", (table.region, table.name, table.to_json())
         )
         self._tables = None
+
+    def put_copy(self, table: Table, region: str) -> None:
+        """Create a copy of a table in another Region, with its items and the changes on their way to it."""
+        self.put_table(table.in_region(region))
+        query = "INSERT INTO items SELECT ?, name, pk, sk, item FROM items WHERE region = ? AND name = ?"
+        self._connection.execute(query, (region, table.region, table.name))
+        self.arrivals.copy(table.name, table.region, region)
 
     def drop_table(self, table: Table) -> None:
         """Delete a table, its items, and the changes on their way to it; its replicas in other Regions stay."""

@@ -49,24 +49,24 @@ def required_list(parameters: Mapping[str, Any], name: str, most: int | None = N
     return found
 
 
-def key_name(parameters: Mapping[str, Any]) -> str:
-    """Return AttributeName, the name of an attribute of a key or of the time to live.
+def attribute_name(parameters: Mapping[str, Any]) -> str:
+    """Return AttributeName: of an element of KeySchema or AttributeDefinitions, or of the time to live.
 
     Raises:
         ApiError: it is missing, empty or too long.
     """
     found = required(parameters, "AttributeName")
     check_type(found, str)
-    if not 1 <= len(found.encode("utf-8", "surrogatepass")) <= _KEY_NAME_BYTES:
+    if not 1 <= len(found.encode("utf-8", "surrogatepass")) <= _NAME_BYTES:
         bound = "less" if found else "greater"
-        most = _KEY_NAME_BYTES if found else 1
+        most = _NAME_BYTES if found else 1
         raise _unfit(
             f"Value '{found}'", "AttributeName", f"Member must have length {bound} than or equal to {most}"
         )
     return str(found)
 
 
-_KEY_NAME_BYTES = 255
+_NAME_BYTES = 255
 """Bytes of such a name (AWS developer guide, "Quotas in Amazon DynamoDB", secondary index keys; others alike)."""
 
 

@@ -12,7 +12,7 @@ from blocks_runtime.atomic_table.limits import PARTITION_KEY_BYTES, SORT_KEY_BYT
 from local_dsql.access.cluster_name import LOCAL_ACCOUNT
 from local_dynamodb.engine.attributes import check_attribute, key_bytes
 from local_dynamodb.engine.errors import invalid, invalid_values
-from local_dynamodb.engine.parameters import key_name
+from local_dynamodb.engine.parameters import attribute_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,8 +45,10 @@ class Table:
         """
         if any(parameters.get(name) for name in _INDEXES):
             raise invalid("Secondary indexes are not available locally")
-        keys = {each["KeyType"]: key_name(each) for each in parameters.get("KeySchema", ())}
-        types = {key_name(each): each["AttributeType"] for each in parameters.get("AttributeDefinitions", ())}
+        keys = {each["KeyType"]: attribute_name(each) for each in parameters.get("KeySchema", ())}
+        types = {
+            attribute_name(each): each["AttributeType"] for each in parameters.get("AttributeDefinitions", ())
+        }
         if "HASH" not in keys or len(keys) != len(parameters["KeySchema"]):
             raise invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
         if set(keys.values()) != set(types):

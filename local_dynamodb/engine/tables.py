@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from local_dynamodb.engine.errors import ApiError, invalid
-from local_dynamodb.engine.parameters import key_name
+from local_dynamodb.engine.parameters import attribute_name
 from local_dynamodb.engine.schema import Table
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def delete_table(operations: Operations, parameters: Mapping[str, Any]) -> dict[
 def update_time_to_live(operations: Operations, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Run UpdateTimeToLive."""
     specification = parameters["TimeToLiveSpecification"]
-    attribute = key_name(specification) if specification["Enabled"] else ""
+    attribute = attribute_name(specification) if specification["Enabled"] else ""
     operations.store.put_table(operations.table(parameters).with_ttl(attribute))
     return {"TimeToLiveSpecification": specification}
 

@@ -188,6 +188,26 @@ def test_a_policy_names_the_role_of_another_stack_wherever_its_path_is_from(
         assert "Export" not in outputs[read["OutputName"]]
 
 
+REPLACED: tuple[dict[str, str], ...] = ({}, {"path": "/team/"}, {"role_name": "renamed"})
+"""Properties with which CloudFormation replaces a role."""
+
+
+@pytest.mark.parametrize("of", ["a grantee", "the migrator"])
+def test_a_replaced_role_has_another_output_so_that_the_policy_is_read_again(of: str) -> None:
+    names = set()
+    for properties in REPLACED * 2:
+        app = cdk.App()
+        roles, home = cdk.Stack(app, "Roles"), cdk.Stack(app, "Home")
+        made = iam.Role(roles, "Role", assumed_by=LAMBDA, **properties)  # type: ignore[arg-type]
+        if of == "a grantee":
+            DistributedDatabase(home, "main").grant_connect(function(home, role=made))
+        else:
+            DistributedDatabase(home, "main", migrator_role=made)
+        read = _values_of("Fn::GetStackOutput", Template.of(home).document)
+        names.add(frozenset(str(each["OutputName"]) for each in read if isinstance(each, dict)))
+    assert len(names) == len(REPLACED), "and it is the same for the same role"
+
+
 def test_the_statement_stays_in_a_role_of_the_databases_stack(
     data: cdk.Stack, shop: cdk.Stack, db: DistributedDatabase
 ) -> None:

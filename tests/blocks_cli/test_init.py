@@ -84,6 +84,12 @@ def test_no_file_is_overwritten(tmp_path: Path, capfd: pytest.CaptureFixture[str
         "-shop",
         "pytest",
         "Blocks_DSQL",
+        "psycopg",
+        "Click",
+        "constructs",
+        "psycopg_binary",
+        "jsii",
+        "pluggy",
         "x" * 129,
     ],
 )

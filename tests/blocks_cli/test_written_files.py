@@ -7,6 +7,7 @@ import contextlib
 import os
 import resource
 import stat
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,90 @@ def test_a_link_is_followed_and_a_device_is_written(working_folder: Path) -> Non
     )
     replace_file(Path(os.devnull), "nothing")
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """A folder of a user who is not root, as which the test runs."""
+    former = os.geteuid()
+    with tempfile.TemporaryDirectory() as name:
+        if former == 0:
+            os.chown(name, _NOBODY, _NOBODY)
+            os.setegid(_NOBODY)
+            os.seteuid(_NOBODY)
+        try:
+            yield Path(name)
+        finally:
+            Path(name).chmod(0o700)
+            os.seteuid(former)
+            if former == 0:
+                os.setegid(0)
+
+
+_NOBODY = 65534
+
+
+def inode(path: Path) -> int:
+    return path.stat().st_ino
+
+
+def test_a_protected_file_is_refused(unprivileged: Path) -> None:
+    path = unprivileged / "report.md"
+    path.write_text("before")
+    path.chmod(0o444)
+    with pytest.raises(PermissionError) as refused:
+        replace_file(path, "after")
+    assert (refused.value.filename, path.read_text()) == (str(path), "before")
+    assert entries(unprivileged) == {"report.md"}
+
+
+def test_a_file_in_a_folder_without_the_permission_to_write(unprivileged: Path) -> None:
+    """Such as one file that a container has from its host."""
+    path = unprivileged / "report.md"
+    path.write_text("before" * 10)
+    before = inode(path)
+    unprivileged.chmod(0o555)
+    replace_file(path, "after")
+    assert (inode(path), path.read_text()) == (before, "after")
+    with files_up_to(10), pytest.raises(OSError) as refused:
+        replace_file(path, "x" * 20)
+    assert (refused.value.filename, path.read_text()) == (str(path), "after")
+    with pytest.raises(PermissionError) as missing:
+        replace_file(unprivileged / "new.md", "x")
+    assert missing.value.filename == str(unprivileged / "new.md")
+
+
+def test_a_file_keeps_its_other_links(unprivileged: Path) -> None:
+    path, other = unprivileged / "report.md", unprivileged / "other.md"
+    path.write_text("before")
+    other.hardlink_to(path)
+    replace_file(path, "after")
+    assert other.read_text() == "after"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file of another user")
+def test_a_file_of_another_user_stays_so(unprivileged: Path) -> None:
+    path = unprivileged / "report.md"
+    path.write_text("before")
+    os.seteuid(0)
+    os.chown(path, 1, 1)
+    path.chmod(0o666)
+    os.seteuid(_NOBODY)
+    replace_file(path, "after")
+    assert (path.read_text(), path.stat().st_uid, path.stat().st_gid) == ("after", 1, 1)
+    os.seteuid(0)
+    replace_file(path, "of root")
+    assert (path.read_text(), path.stat().st_uid, path.stat().st_gid) == ("of root", 1, 1)
+
+
+@pytest.mark.parametrize("target", ["loop", "missing/file"])
+def test_a_link_that_leads_nowhere_is_an_error_of_its_name(working_folder: Path, target: str) -> None:
+    path = working_folder / "loop"
+    path.symlink_to(target)
+    with pytest.raises(OSError) as refused:
+        replace_file(path, "x")
+    assert refused.value.filename == str(path)
+    assert entries(working_folder) == {"loop"}
 
 
 def test_the_name_of_a_file_is_added_where_the_system_gives_none() -> None:

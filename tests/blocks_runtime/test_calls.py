@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import pytest
 
-from blocks_runtime import DistributedDatabase, Sql, TransactionInfo, errors, sql
+from blocks_runtime import (
+    AsyncDistributedDatabase,
+    DistributedDatabase,
+    Sql,
+    TransactionInfo,
+    errors,
+    sql,
+)
 from blocks_runtime.database.cursor import Cursor
 from blocks_runtime.database.engine import engine_for
 from blocks_runtime.database.session import Session
@@ -19,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from blocks_runtime import Transaction
+    from blocks_runtime import AsyncTransaction, Transaction
     from local_dsql import LocalCluster
     from tests.support.relay import Relay
 
@@ -270,6 +279,54 @@ def test_a_deadline_for_every_statement(function: None) -> None:
                 run(db)
             assert time.monotonic() - started < 15
         assert db.transaction(lambda tx: [tx.query(sql("SELECT pg_sleep(0.4)")) for _ in range(3)]) != []
+
+
+WAITING: dict[str, Callable[[DistributedDatabase], object]] = {
+    "query": lambda db: db.query(ONE),
+    "execute": lambda db: db.execute(ADD),
+    "stream": lambda db: list(db.stream(ALL)),
+    "explain": lambda db: db.explain(ONE, analyze=True),
+    "insert_many": lambda db: db.insert_many("items", [{"id": 5, "n": 5}]),
+    "load": lambda db: db.load("items", [{"id": 6, "n": 6}]),
+    "load with key": lambda db: db.load("items", [{"id": 7, "n": 7}], key="id"),
+    "transaction": lambda db: db.transaction(lambda tx: tx.query(ONE)),
+}
+
+
+def test_a_wait_for_the_pool_takes_no_time_from_a_statement(function: None) -> None:
+    with (
+        DistributedDatabase("main", max_connections=1, statement_deadline=1.0) as db,
+        ThreadPoolExecutor() as pool,
+    ):
+        with db.transaction():
+            running = {name: pool.submit(call, db) for name, call in WAITING.items()}
+            time.sleep(1.2)
+        assert {name: call.exception() for name, call in running.items()} == dict.fromkeys(WAITING)
+
+
+def test_a_wait_for_the_transaction_takes_no_time_from_a_statement(function: None) -> None:
+    nap = sql("SELECT pg_sleep(0.4)")
+
+    def work(tx: Transaction) -> list[object]:
+        calls: list[Callable[[Sql], object]] = [*[tx.query] * 3, lambda nap: list(tx.stream(nap))]
+        with ThreadPoolExecutor() as pool:
+            return [call.exception() for call in [pool.submit(call, nap) for call in calls]]
+
+    async def tasks() -> list[object]:
+        async def work(tx: AsyncTransaction) -> list[object]:
+            async def stream() -> list[object]:
+                return [row async for row in tx.stream(nap)]
+
+            calls = [*(tx.query(nap) for _ in range(3)), stream()]
+            done = await asyncio.gather(*calls, return_exceptions=True)
+            return [each if isinstance(each, BaseException) else None for each in done]
+
+        async with AsyncDistributedDatabase("main", statement_deadline=1.0) as db:
+            return await db.transaction(work)
+
+    with DistributedDatabase("main", statement_deadline=1.0) as db:
+        assert db.transaction(work) == [None] * 4
+    assert asyncio.run(tasks()) == [None] * 4
 
 
 def test_a_deadline_for_every_statement_of_a_server_that_stopped(wire: Relay) -> None:

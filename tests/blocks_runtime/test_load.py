@@ -7,6 +7,7 @@ import datetime as dt
 import itertools
 import math
 import re
+import threading
 import uuid
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -200,6 +201,18 @@ def test_many_rows_in_parallel_with_progress(db: DistributedDatabase) -> None:
     assert seen[-1] == loaded
     assert loaded.bytes == sum(len(f"{row['id']}\t{row['t']}\n") for row in numbered(7001))
     assert db.query_one(COUNT, tuple) == (7001, 7001)
+
+
+def test_no_more_chunks_at_a_time_than_connections(function: None) -> None:
+    """A chunk that waits for a connection is in memory for nothing."""
+    seen: set[str] = set()
+
+    def note(_: Loaded) -> None:
+        seen.update(each.name for each in threading.enumerate() if each.name.startswith("blocks-"))
+
+    with DistributedDatabase("main", max_connections=2) as db:
+        assert db.load("bulk", numbered(9001), parallel=50, progress=note).rows == 9001
+    assert seen <= {"blocks-0", "blocks-1"}
 
 
 TABLE, COLUMNS = sql.identifier("bulk"), ("id", "t")

@@ -8,11 +8,13 @@ import functools
 import itertools
 import traceback
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import psycopg
 import pytest
 
 from blocks_runtime import AsyncDistributedDatabase, AtomicTable, DistributedDatabase, errors, sql
+from blocks_runtime.shared.callbacks import refuse_generator_function
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -207,6 +209,47 @@ def test_a_generator_function_is_refused(function: None) -> None:
         orm.transaction(contextlib.nullcontext, functions[0])
     with DistributedDatabase("main") as db:
         assert list(db.transaction(lambda tx: (row for row in tx.query(sql("SELECT 1 AS n"))))) == [{"n": 1}]
+
+
+class _Any:
+    """An object with every attribute, such as a proxy or a mock."""
+
+    def __getattr__(self, name: str) -> _Any:
+        return _Any()
+
+    def __call__(self, tx: object) -> int:
+        return 1
+
+
+class _Job(_Any):
+    """A callable with an attribute `func` that has nothing to do with its call."""
+
+    def func(self) -> Iterator[int]:
+        yield 1
+
+
+class _Own(_Any):
+    def __init__(self) -> None:
+        self.func = self
+
+
+CALLABLES: dict[str, Callable[..., object]] = {
+    "Mock": mock.Mock(return_value=1),
+    "MagicMock": mock.MagicMock(side_effect=lambda tx: 1),
+    "AsyncMock": mock.AsyncMock(return_value=1),
+    "autospec": mock.create_autospec(lambda tx: 1, return_value=1),
+    "every attribute": _Any(),
+    "attribute func": _Job(),
+    "its own func": _Own(),
+    "partial": functools.partial(_Any()),
+    "partial of a method": functools.partial(_Any().__call__),
+    "class": dict,
+}
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_a_callable_of_any_kind_is_no_generator_function(name: str) -> None:
+    refuse_generator_function(CALLABLES[name])
 
 
 def test_a_decorator_without_options(db: DistributedDatabase) -> None:

@@ -100,6 +100,33 @@ def test_after_a_stream_that_was_left_early(db: DistributedDatabase) -> None:
     assert db.query_one(ONE) == {"n": 100}
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_commit_beside_a_stream_that_is_not_read_to_its_end(function: None, kept: bool) -> None:
+    """With threads and with asyncio, though asyncio closes the generator of a stream only after the commit."""
+
+    def work(tx: Transaction) -> object:
+        rows = iter(tx.stream(MANY))
+        assert next(rows) == {"n": 1}
+        return rows if kept else None
+
+    async def task(tx: AsyncTransaction) -> object:
+        rows = aiter(tx.stream(MANY))
+        assert await anext(rows) == {"n": 1}
+        return rows if kept else None
+
+    with DistributedDatabase("main") as db:
+        with pytest.raises(errors.TransactionAborted, match="left before its last row"):
+            db.transaction(work)
+        assert db.query_one(ONE) == {"n": 100}
+
+    async def scene(db: AsyncDistributedDatabase) -> None:
+        with pytest.raises(errors.TransactionAborted, match="left before its last row"):
+            await db.transaction(task)
+        assert await db.query_one(ONE) == {"n": 100}
+
+    played(scene)
+
+
 def test_two_event_loops_at_once_are_refused(function: None) -> None:
     """A task of one loop cannot wake one of another: it would wait for its turn until it gives up."""
     db = AsyncDistributedDatabase("main", max_connections=1)

@@ -59,7 +59,7 @@ def grant_statements() -> dict[str, Sql]:
 
 SENT: dict[str, Sql] = {
     **{f"table {name}": statement for name, statement in tables.CREATE.items()},
-    **{f"column {name}": statement for name, statement in tables.ADDED.items()},
+    **{f"column {name}": statement for name, statement in tables.ADDED_COLUMNS.items()},
     "existing tables": tables.EXISTING,
     "existing columns": tables.COLUMNS,
     "find lease": lease.FIND,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 import tracemalloc
 from typing import TYPE_CHECKING
 
@@ -66,4 +67,22 @@ def test_states_are_kept_while_the_fault_is_armed(
     put(service, OHIO, "other", 1)
     service.injector.add(Injection(fault=Fault.STALE, times=None))
     assert seen().count(2) >= 4
+    service.close()
+
+
+def test_a_state_counts_for_some_seconds_also_without_further_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = service_in(tmp_path)
+    for number in (1, 2):
+        put(service, EAST, "a", number)
+
+    def stale() -> int | None:
+        service.injector.add(Injection(fault=Fault.STALE))
+        return number_in(service, EAST, "a")
+
+    assert stale() == 1
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + earlier_states.SECONDS + 1)
+    assert stale() == 2
     service.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from local_dynamodb.service import Dropped, Service
 from tests.local_dynamodb.calls import EAST, OHIO, OREGON, client, item, server_of, stored, wait_for_end
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 REGIONS = (EAST, OHIO, OREGON)
@@ -142,7 +144,12 @@ def full_disk(*_: object) -> None:
     raise sqlite3.OperationalError("database or disk is full")
 
 
-def test_a_delivery_is_tried_again_after_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error", [sqlite3.OperationalError("full"), KeyError("t"), OverflowError("too large")]
+)
+def test_a_delivery_is_tried_again_after_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     monkeypatch.setattr("local_dynamodb.replication._AFTER_ERROR", 0.01)
     service = service_in(tmp_path)
     put_item, failures = service._store.put, [1, 2, 3]
@@ -150,7 +157,7 @@ def test_a_delivery_is_tried_again_after_an_error(tmp_path: Path, monkeypatch: p
     def put_later(*arguments: Any) -> None:
         if failures:
             failures.pop()
-            full_disk()
+            raise error
         put_item(*arguments)
 
     put(service, EAST, "a", 1)
@@ -158,10 +165,7 @@ def test_a_delivery_is_tried_again_after_an_error(tmp_path: Path, monkeypatch: p
     with service._lock, service._store.transaction():
         service._store.arrivals.hasten()
     service.replication.start_region(OHIO)  # wakes the thread
-    limit = time.monotonic() + 20
-    while [number_in(service, region, "a") for region in REGIONS] != [1, 1, 1]:
-        assert time.monotonic() < limit
-        time.sleep(0.01)
+    wait_for(service, "a", 1)
     assert not failures
     service.close()
 
@@ -174,4 +178,87 @@ def test_a_deleted_replica_gets_no_changes(tmp_path: Path) -> None:
     assert service._store.replicas["t"] == (EAST, OREGON)
     service.replication.settle()
     assert [number_in(service, OREGON, pk) for pk in "ab"] == [1, 2]
+    service.close()
+
+
+def test_copies_have_what_the_table_has_and_what_is_on_its_way_to_it(tmp_path: Path) -> None:
+    """As DynamoDB copies the items of a table into a replica that is added."""
+    service = service_in(tmp_path)
+    put(service, EAST, "a", 1)
+    put(service, OHIO, "b", 2)
+    service.replicate("t", (*REGIONS, "eu-west-1"))
+    assert [number_in(service, "eu-west-1", pk) for pk in "ab"] == [1, None]
+    put(service, EAST, "a", 3)
+    service.replication.settle()
+    for region in (*REGIONS, "eu-west-1"):
+        assert [number_in(service, region, pk) for pk in "ab"] == [3, 2], region
+    service.close()
+
+
+def with_ttl(service: Service, **numbers: int) -> None:
+    """Write item `a` in one Region; `ttl=1` has passed."""
+    service.call("PutItem", EAST, {"TableName": "t", "Item": item("a", **numbers)})
+
+
+STEPS: dict[str, Callable[[Service], None]] = {
+    "expired": lambda service: with_ttl(service, ttl=1),
+    "lasting": lambda service: with_ttl(service, n=1),
+    "arrived": lambda service: service.replication.settle(),
+    "stopped": lambda service: service.stop_region(OHIO),
+}
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "expired",
+        "expired arrived",
+        "lasting arrived expired",
+        "expired arrived lasting",
+        "expired arrived stopped",
+        "expired stopped",
+    ],
+)
+def test_the_deletion_of_expired_items_is_replicated(tmp_path: Path, steps: str) -> None:
+    service = service_in(tmp_path)
+    for region in REGIONS:
+        setting = {"AttributeName": "ttl", "Enabled": True}
+        service.call("UpdateTimeToLive", region, {"TableName": "t", "TimeToLiveSpecification": setting})
+    for step_name in steps.split():
+        STEPS[step_name](service)
+    assert service.delete_expired() > 0
+    service.replication.start_region(OHIO)
+    service.replication.settle()
+    read = {"TableName": "t", "Key": item("a")}
+    assert [service.call("GetItem", region, read) for region in REGIONS] == [{}, {}, {}]
+    service.close()
+
+
+@pytest.mark.parametrize("delay", [1e10, 1e300, sys.float_info.max, 10**400], ids=range(4))
+def test_a_change_that_is_due_in_centuries_stops_nothing(tmp_path: Path, delay: float) -> None:
+    service = service_in(tmp_path)
+    service.replication.set_delay(delay)
+    put(service, EAST, "late", 1)
+    service.close()
+    service = service_in(tmp_path, create=False)
+    service.replication.set_delay(0)
+    put(service, EAST, "a", 2)
+    wait_for(service, "a", 2)
+    assert number_in(service, OHIO, "late") is None
+    service.close()
+
+
+def wait_for(service: Service, pk: str, number: int) -> None:
+    limit = time.monotonic() + 20
+    while [number_in(service, region, pk) for region in REGIONS] != [number] * 3:
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("delay", [-1, float("nan"), float("inf"), "1", None, True])
+def test_a_delay_that_is_none_is_refused(tmp_path: Path, delay: object) -> None:
+    service = service_in(tmp_path)
+    with pytest.raises(ValueError, match="give a number of seconds"):
+        service.replication.set_delay(delay)
+    assert service.replication.delay == 1000
     service.close()

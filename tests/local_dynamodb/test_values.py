@@ -258,6 +258,16 @@ def test_values_that_are_not_valid_are_refused(tables: LocalDynamo, value: objec
     assert (code, message in said) == ("ValidationException", True), said
 
 
+def test_a_name_that_is_null_is_no_empty_value(tables: LocalDynamo) -> None:
+    request = {
+        "TableName": "t",
+        "Key": {"pk": {"S": "a"}, "sk": {"S": "-"}},
+        "ProjectionExpression": "#a",
+        "ExpressionAttributeNames": {"#a": None},
+    }
+    assert refusal(tables, ("GetItem", request)) == ("SerializationException", "Unexpected null")
+
+
 @pytest.mark.parametrize("limit", ["2", True, 1.5, "\u0661"])
 def test_a_limit_is_a_number(tables: LocalDynamo, limit: object) -> None:
     assert refusal(tables, ("Scan", {"TableName": "t", "Limit": limit}))[0] == "SerializationException"

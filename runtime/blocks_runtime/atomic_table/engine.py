@@ -251,6 +251,7 @@ class TableEngine:
             raise
         except Exception:
             # What the function saw may never have been so at one moment, and its error a consequence.
+            tx._end()
             tx._validate()
             raise
         finally:

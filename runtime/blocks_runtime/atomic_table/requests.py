@@ -130,13 +130,16 @@ def final_error(failure: Failure, *, writes: bool, lost: bool, until: float | No
         until: the deadline of the caller, a `time.monotonic()`.
     """
     if writes and lost and failure.next is not Next.CONFLICT:
-        unknown = CommitOutcomeUnknown(
-            "the answer to a write was lost, and it is not known whether it was made"
-        )
-        unknown.__cause__ = failure.error
-        return unknown
+        return unknown_write(failure.error)
     if until is not None and time.monotonic() >= until and failure.next is not Next.CONFLICT:
         late = DeadlineExceeded("no answer before the deadline, and nothing was written")
         late.__cause__ = failure.error
         return late
     return failure.error
+
+
+def unknown_write(cause: DatabaseError) -> CommitOutcomeUnknown:
+    """Return the error for a write whose answer was lost, if `cause` has ended the attempts to find its outcome out."""
+    unknown = CommitOutcomeUnknown("the answer to a write was lost, and it is not known whether it was made")
+    unknown.__cause__ = cause
+    return unknown

@@ -8,17 +8,18 @@ import time
 
 from ..errors import (
     CommitOutcomeUnknown,
-    DeadlineExceeded,
+    DatabaseError,
     RaceCondition,
     SerializationFailure,
     TransactionAborted,
     UniqueConstraintViolation,
 )
+from ..shared.deadline import not_sent
 from ..shared.retry import CONFLICTS
 from .items import ABSENT, live, new_write_id, next_version
 from .keys import shown
 from .primitives import sleep
-from .requests import PATIENCE, Repetitions
+from .requests import PATIENCE, Repetitions, unknown_write
 from .rows import (
     delete,
     delete_expired,
@@ -100,24 +101,24 @@ class SqlStore:
             CommitOutcomeUnknown: no answer arrived, and others have written the rows since.
         """
         storable([write.key for write in writes])
-        with self._counted():
-            self._write(writes, until, conflicts or Repetitions())
+        with self._outcome() as outcome:
+            self._write(writes, until, conflicts or Repetitions(), outcome)
 
-    def _write(self, writes: Sequence[Write], until: float | None, repetitions: Repetitions) -> None:
-        attempt = _Attempt(self._table, writes)
-        lost = 0
+    def _write(
+        self, writes: Sequence[Write], until: float | None, repetitions: Repetitions, outcome: _Outcome
+    ) -> None:
+        attempt = _Attempt(self._table, writes, outcome)
         while True:
             left = repetitions.left(_CONFLICTS)
             attempt.repetitions = repetitions, repetitions.made
             try:
-                changed = self._database.transaction(
-                    attempt.run, retry_on_conflict=True, max_retries=left, deadline=self._seconds(until)
-                )
-            except CommitOutcomeUnknown:
-                attempt.lost = True
-                lost += 1
-                if attempt.undecided or lost > _LOST or (until is not None and time.monotonic() >= until):
-                    raise
+                with outcome:
+                    changed = self._database.transaction(
+                        attempt.run, retry_on_conflict=True, max_retries=left, deadline=self._seconds(until)
+                    )
+                    if changed:
+                        raise _race(changed, len(writes))
+                    return
             except (UniqueConstraintViolation, TransactionAborted) as refused:
                 # Nothing was written: a row was inserted meanwhile.
                 if not repetitions.left(_CONFLICTS):
@@ -125,25 +126,21 @@ class SqlStore:
                         "another transaction has inserted one of the rows, on every attempt"
                     ) from refused
                 repetitions.made += 1
-            else:
-                if changed:
-                    raise _race(changed, len(writes))
-                return
-            sleep(CONFLICTS.wait(lost + repetitions.made))
+            sleep(CONFLICTS.wait(outcome.lost + repetitions.made))
 
     def put_all(self, records: Sequence[Record], until: float | None) -> None:
         """Write records of distinct keys in any order, in chunks that are each atomic."""
         storable([record.key for record in records])
-        with self._counted():
-            for start in range(0, len(records), _ROWS):
-                self._repeated(records[start : start + _ROWS], (), until)
+        for start in range(0, len(records), _ROWS):
+            with self._outcome() as outcome:
+                self._repeated(records[start : start + _ROWS], (), until, outcome)
 
     def delete_all(self, keys: Sequence[Key], until: float | None) -> None:
         """Delete items of distinct keys in any order, in chunks that are each atomic."""
         storable(keys)
-        with self._counted():
-            for start in range(0, len(keys), _ROWS):
-                self._repeated((), keys[start : start + _ROWS], until)
+        for start in range(0, len(keys), _ROWS):
+            with self._outcome() as outcome:
+                self._repeated((), keys[start : start + _ROWS], until, outcome)
 
     def add(self, write: Add, until: float | None) -> None:
         """Carry out an addition.
@@ -176,7 +173,7 @@ class SqlStore:
         total = 0
         while True:
             statement = delete_expired(self._table, int(time.time()), _ROWS)
-            with self._counted():
+            with self._outcome():
                 count = self._database.execute(statement, deadline=self._seconds(until))
             total += count
             if not count:
@@ -202,15 +199,29 @@ class SqlStore:
         """Do nothing: the database belongs to the caller."""
 
     @contextlib.contextmanager
-    def _counted(self) -> Iterator[None]:
-        """Count a write whose outcome stays unknown; the database counts each lost answer in its own counters."""
-        try:
-            yield
-        except CommitOutcomeUnknown:
-            self._counters.add(unknown=1)
-            raise
+    def _outcome(self) -> Iterator[_Outcome]:
+        """Run one write, which may be sent several times, and count it if its outcome stays unknown.
 
-    def _repeated(self, records: Sequence[Record], keys: Sequence[Key], until: float | None) -> None:
+        Once an answer was lost, an error of any kind leaves it open whether that one was carried out. The database
+        counts each lost answer in its own counters.
+
+        Raises:
+            CommitOutcomeUnknown: in the place of each error of the block after a lost answer.
+        """
+        outcome = _Outcome()
+        try:
+            yield outcome
+        except DatabaseError as error:
+            if not outcome.lost and not error.commit_unknown:
+                raise
+            self._counters.add(unknown=1)
+            if error.commit_unknown:
+                raise
+            raise unknown_write(error) from error
+
+    def _repeated(
+        self, records: Sequence[Record], keys: Sequence[Key], until: float | None, outcome: _Outcome
+    ) -> None:
         """Write or delete rows; after a lost answer those that no other writer has written since.
 
         Raises:
@@ -218,23 +229,17 @@ class SqlStore:
         """
         before, write_id = next_version(), new_write_id()
         written = keys or [record.key for record in records]
-        for lost in range(_LOST + 1):
+        while True:
             if records:
-                statement = upsert(self._table, records, write_id, unless_newer=lost > 0)
+                statement = upsert(self._table, records, write_id, unless_newer=outcome.lost > 0)
             else:
-                statement = delete(self._table, keys, before=before if lost else None)
-            try:
+                statement = delete(self._table, keys, before=before if outcome.lost else None)
+            with outcome:
                 self._database.execute(statement, deadline=self._seconds(until))
-            except CommitOutcomeUnknown:
-                if lost == _LOST:
-                    raise
-            else:
-                if lost and self._is_undecided(written, write_id, until):
-                    raise CommitOutcomeUnknown(
-                        "the answer to a write was lost, and another writer has written since"
-                    )
-                return
-            sleep(0.05 * 2**lost)
+                break
+            sleep(0.05 * 2 ** (outcome.lost - 1))
+        if outcome.lost and self._is_undecided(written, write_id, until):
+            raise CommitOutcomeUnknown("the answer to a write was lost, and another writer has written since")
 
     def _is_undecided(self, keys: Sequence[Key], write_id: str, until: float | None) -> bool:
         """Return whether a row is of another writer: one that came later, or whose clock is ahead."""
@@ -251,14 +256,38 @@ class SqlStore:
             return self._patience
         left = until - time.monotonic()
         if left <= 0:
-            raise DeadlineExceeded("the deadline passed before the statement was sent")
+            raise not_sent()
         return min(left, self._patience)
+
+
+class _Outcome:
+    """The number of lost answers to one write, which each `with` block sends once.
+
+    A block whose answer is lost ends without an error, so that the write can be sent again.
+
+    Raises:
+        CommitOutcomeUnknown: by the block, if answers were lost too often, or the outcome cannot be found out.
+    """
+
+    def __init__(self) -> None:
+        self.lost = 0
+        self.undecided = False
+        """True once it cannot be found out any more whether the write was made."""
+
+    def __enter__(self) -> None:
+        """Begin to send."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, CommitOutcomeUnknown):
+            return False
+        self.lost += 1
+        return not self.undecided and self.lost <= _LOST
 
 
 class _Attempt:
     """An atomic write, which runs in as many transactions as it takes."""
 
-    def __init__(self, table: str, writes: Sequence[Write]) -> None:
+    def __init__(self, table: str, writes: Sequence[Write], outcome: _Outcome) -> None:
         self._table = table
         self._writes = writes
         self._keys = [write.key for write in writes]
@@ -267,10 +296,7 @@ class _Attempt:
         self._seen: dict[Key, int] | None = None
         self.repetitions = Repetitions(), 0
         """The repetitions of the whole transaction, and their number before this one of the database."""
-        self.lost = False
-        """True once the answer to a COMMIT was lost."""
-        self.undecided = False
-        """True once it cannot be found out any more."""
+        self._outcome = outcome
 
     def run(self, tx: Transaction) -> list[Key]:
         """Evaluate the conditions and write, in one transaction; return the keys whose condition does not hold."""
@@ -280,10 +306,10 @@ class _Attempt:
         rows = tx.query(select(self._table, self._keys))
         found = {record.key: record for record in map(record_of, rows)}
         versions = {key: record.version for key, record in found.items()}
-        if self.lost and any(record.write_id == self._write_id for record in found.values()):
+        if self._outcome.lost and any(record.write_id == self._write_id for record in found.values()):
             return []  # the COMMIT whose answer was lost has written this
-        if self.lost and versions != self._seen:
-            self.undecided = True
+        if self._outcome.lost and versions != self._seen:
+            self._outcome.undecided = True
             raise CommitOutcomeUnknown(
                 "the answer to a COMMIT was lost, and others have written the items since"
             )

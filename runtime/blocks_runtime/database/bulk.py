@@ -79,7 +79,7 @@ class Load:
         try:
             if first := self._source.take(PORTION):
                 self._begin(first)
-                together(self._work, parallel)
+                together(self._work, min(parallel, self._engine.pool.size))
         except Exception as error:
             error.add_note(f"loaded before that: {self._meter.loaded}; {self._way_on()}")
             raise
@@ -146,7 +146,7 @@ class Load:
             attempt += 1
 
     def _send(self, chunk: Chunk) -> int:
-        retries, until = self._policy.max_retries, self._engine.expiry(self._until)
+        retries, until = self._policy.max_retries, self._until
         if isinstance(chunk.format, InsertFormat):
             return self._engine.run(chunk.format.statement(chunk.body), _count, None, until, retries)
         return self._engine.copy(Sql((chunk.format.text,)), chunk.body.encode(), until, retries)

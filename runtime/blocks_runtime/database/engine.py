@@ -85,11 +85,13 @@ class Engine:
         It is retried where that is safe: after a conflict always, since nothing was committed; after a lost
         connection or `server unavailable` only if it looks read-only, and then in a READ ONLY transaction: what it
         may have written before is not written twice.
+
+        `until` is the time at which the call gives up, waits included; each attempt has the time of `expiry` as well.
         """
         rows = dict_rows if row_type is None else factory(row_type)
 
         def act(session: Session) -> R:
-            return fetch(session.run(statement, rows, until))
+            return fetch(session.run(statement, rows, self.expiry(until)))
 
         return self._autocommit(statement, act, until, retries)
 
@@ -97,7 +99,7 @@ class Engine:
         """Send rows to an autocommit COPY and return their number; otherwise as `run`."""
 
         def act(session: Session) -> int:
-            return session.copy(statement, body, until)
+            return session.copy(statement, body, self.expiry(until))
 
         return self._autocommit(statement, act, until, retries)
 
@@ -150,7 +152,7 @@ class Engine:
             warn_of_statement(self.name)
         session, _ = self.pool.take(Session.ping_if_idle, until)
         try:
-            for row in session.stream(statement, factory(row_type), until, size):
+            for row in session.stream(statement, factory(row_type), self.expiry(until), size):
                 yield row
         except BaseException as error:
             self._release_after_error(session, error)
@@ -199,7 +201,7 @@ class Engine:
             warn_of_statement(self.name)
         session, _ = self.pool.take(self._begin, until)
         try:
-            cursor = session.run(statement, factory(tuple), until)
+            cursor = session.run(statement, factory(tuple), self.expiry(until))
             rows: list[tuple[Any, ...]] = cursor.all()
             session.rollback()
         except BaseException as error:
@@ -261,16 +263,17 @@ class Engine:
 
     def _open(self, info: TransactionInfo, until: float | None) -> Transaction:
         session, _ = self.pool.take(self._begin, until)
-        return Transaction(
-            session, info, self.shapes, until, self.statement_deadline, self.pool.release, Turn()
-        )
+        return Transaction(session, info, self.shapes, until, self.expiry, self.pool.release, Turn())
 
     def _begin(self, session: Session, until: float | None) -> None:
         """Send BEGIN, with its own deadline if every statement has one."""
         session.begin(self.expiry(until))
 
     def expiry(self, until: float | None) -> float | None:
-        """Return the time at which a statement sent now is abandoned: `until`, or earlier by `statement_deadline`."""
+        """Return the time at which a statement sent now is abandoned: `until`, or earlier by `statement_deadline`.
+
+        Call it once the statement has its connection: the wait for one takes nothing from the time of the statement.
+        """
         if self.statement_deadline is None:
             return until
         return earliest(until, time.monotonic() + self.statement_deadline)

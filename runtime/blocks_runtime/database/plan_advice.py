@@ -41,7 +41,7 @@ LONGEST_NAME = 63
 _SUFFIX = "_idx"
 _NAME = r'(?:"(?:[^"]|"")+"|[a-z_][\w$]*)'
 _COMPARISON = re.compile(
-    rf"\(*(?:{_NAME}\.)?(?P<column>{_NAME})\)*(?:::[\w ]+(?:\(\d+(?:,\d+)?\))?)?\)* "
+    rf"\(*(?:{_NAME}\.)?(?P<column>{_NAME})\)*(?:::[\w ]+(?:\(\d+(?:,\d+)?\))?\)*)? "
     r"(?P<operator>=|<|>|<=|>=) (?P<value>.+)"
 )
 _EQUAL, _RANGE = "=", ("<", ">", "<=", ">=")

@@ -11,9 +11,9 @@ TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_NODE = re.compile(r"(?P<label>.+?) +\((?P<figures>(?:cost|actual)[ =].*)\)$")
-_COST = re.compile(r"cost=([\d.]+)\.\.([\d.]+) rows=(\d+) width=(\d+)")
-_ACTUAL = re.compile(r"actual (?:time=([\d.]+)\.\.([\d.]+) )?rows=([\d.]+) loops=(\d+)")
+_NODE = re.compile(r"(?P<label>\S+(?: +\S+)*?) +\((?P<figures>(?:cost|actual)[ =][^()]*(?:\) +\([^()]*)*)\)$")
+_COST = re.compile(r"cost=(\d+(?:\.\d+)?)\.\.(\d+(?:\.\d+)?) rows=(\d+) width=(\d+)")
+_ACTUAL = re.compile(r"actual (?:time=(\d+(?:\.\d+)?)\.\.(\d+(?:\.\d+)?) )?rows=(\d+(?:\.\d+)?) loops=(\d+)")
 _DPU = re.compile(r"(?P<name>[A-Za-z -]+): (?P<value>[\d.]+) DPU\b")
 
 

@@ -49,6 +49,11 @@ class Pool:
         self._closed = False
 
     @property
+    def size(self) -> int:
+        """Largest number of connections."""
+        return self._size
+
+    @property
     def open(self) -> int:
         """Number of open connections."""
         return len(self._open)

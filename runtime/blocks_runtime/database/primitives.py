@@ -179,7 +179,7 @@ class Turn:
         return True
 
     def seize(self) -> bool:
-        """Acquire the turn for the end of the transaction if it is free; return True again if that was done."""
+        """Acquire the turn for the end of the transaction, if it is free or this thread has it."""
         if not self._lock.acquire(blocking=False):
             return False
         self._used = True
@@ -191,7 +191,7 @@ class Turn:
         self._lock.release()
 
     def release_seized(self) -> None:
-        """Pass the turn on after `seize`; safe if it was not successful, and to repeat."""
+        """Pass the turn on after `seize`; safe to repeat. It does nothing if another thread has the turn."""
         if self._lock.acquire(blocking=False):
             self._used = False
             try:

@@ -60,7 +60,9 @@ def is_read_only(statement: Sql) -> bool:
     # EXPLAIN ANALYZE runs what it explains; a READ ONLY transaction may refuse to lock.
     if re.search(r"\banaly[sz]e\b|\bfor\s+(update|no\s+key|share|key\s+share)\b", plain, re.IGNORECASE):
         return False
-    return all(call.lower() in _SIDE_EFFECT_FREE for call in re.findall(r"([\w$.\"]+)\s*\(", plain))
+    return all(
+        call.lower() in _SIDE_EFFECT_FREE for call in re.findall(r"(?<![\w$.\"])([\w$.\"]+)\s*\(", plain)
+    )
 
 
 def may_commit_in_parts(statement: Sql) -> bool:

@@ -22,7 +22,7 @@ from psycopg.types.json import JsonDumper
 
 from ..contract import CONNECTION_SECONDS
 from ..errors import ConnectionFailed, DeadlineExceeded, QueryFailed, TransactionAborted
-from ..shared.deadline import earliest
+from ..shared.deadline import earliest, not_sent
 from .classification import manual_transaction_control, translate, unknown_commit
 from .cursor import Cursor
 from .message_size import check_length, may_be_too_long
@@ -180,6 +180,11 @@ class Session:
         return self._pgconn.transaction_status == _IDLE
 
     @property
+    def streaming(self) -> bool:
+        """True while rows of a stream are still to come."""
+        return self._streaming
+
+    @property
     def failed(self) -> bool:
         """True if the open transaction cannot be committed any more."""
         return self.lost or self._pgconn.transaction_status == pq.TransactionStatus.INERROR
@@ -325,9 +330,7 @@ class Session:
     def _prepare(self, until: float | None) -> None:
         """Check that a statement may be sent, and set `until` for its reply."""
         if until is not None and time.monotonic() >= until:
-            late = DeadlineExceeded("the deadline passed before the statement was sent")
-            late.sent = False
-            raise late
+            raise not_sent()
         if self._process != os.getpid():
             raise QueryFailed(
                 "the transaction belongs to the process that this one was forked from",

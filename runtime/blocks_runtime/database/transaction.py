@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import time
 
-from ..errors import DatabaseError, DeadlineExceeded, TransactionAborted
+from ..errors import DatabaseError, TransactionAborted
+from ..shared.deadline import earliest, expires_at, not_sent
 from .fragments import Sql
 from .statements import Statements, checked
 
@@ -29,7 +30,7 @@ _END = object()
 # Reasons to refuse further statements, each with its remedy.
 _OVER = "the transaction is over", "use `tx` only inside the callback or the block"
 _LEFT = (
-    "a stream was left before its last row, which closed the connection of the transaction",
+    "a stream was left before its last row, which closes the connection of the transaction",
     "read it to its end, or ask for fewer rows with LIMIT",
 )
 _UNDER_WAY = (
@@ -63,14 +64,15 @@ class Transaction(Statements):
         info: TransactionInfo,
         shapes: TableShapes,
         until: float | None,
-        longest: float | None,
+        expiry: Callable[[float | None], float | None],
         release: Callable[[Session], None],
         turn: Turn,
     ) -> None:
         self._session = session
         self._known_shapes = shapes
         self._until = until
-        self._longest = longest
+        self._expiry = expiry
+        """Returns the time at which a statement sent now is abandoned, not later than the time it is given."""
         self._release = release
         self.info = info
         """The course of the transaction over all its attempts."""
@@ -80,8 +82,8 @@ class Transaction(Statements):
         self._turn = turn
         self._refusal: tuple[str, str] | None = None
         """The reason why no further statement is sent."""
-        self._over = False
-        """True once the transaction was rolled back; a statement that has the turn then closes the connection."""
+        self._rolled_back = False
+        """True once ROLLBACK has begun; a statement that has the turn then closes the connection."""
         self._released = False
         self._left: list[object] = []
         """Streams that were left: psycopg would speak to the server if they were garbage collected first."""
@@ -99,9 +101,10 @@ class Transaction(Statements):
     ) -> R:
         if type(statement) is not Sql:
             checked(statement)
-        until = self._expiry(deadline)
-        self._enter(until)
+        until = earliest(self._until, expires_at(deadline))
+        self._take_turn(until)
         try:
+            until = self._expiry(until)
             if row_type is None:
                 result = fetch(self._session.run(statement, until=until))
             else:
@@ -110,8 +113,8 @@ class Transaction(Statements):
             self._note(error)
             raise
         finally:
-            self._leave()
-        if self._over:
+            self._pass_turn()
+        if self._rolled_back:
             raise _refused(_CUT)
         return result
 
@@ -120,13 +123,16 @@ class Transaction(Statements):
     ) -> Iterator[Any]:
         """Have the turn for each row, and not in between, so that another statement fails instead of blocking."""
         checked(statement)
-        until = self._expiry(deadline)
-        rows = self._session.stream(statement, _factory(row_type), until, size)
+        until = earliest(self._until, expires_at(deadline))
+        rows: Generator[Any, None] | None = None
         unread = False
         try:
             while True:
-                self._enter(until)
+                self._take_turn(until)
                 try:
+                    if rows is None:
+                        until = self._expiry(until)
+                        rows = self._session.stream(statement, _factory(row_type), until, size)
                     unread = False
                     row = next(rows, _END)
                     unread = row is not _END
@@ -134,12 +140,12 @@ class Transaction(Statements):
                     self._note(error)
                     raise
                 finally:
-                    self._leave()
+                    self._pass_turn()
                 if not unread:
                     return
                 yield row
         finally:
-            if unread:
+            if rows is not None and unread:
                 self._leave_stream(rows)
 
     def _leave_stream(self, rows: Generator[Any, None]) -> None:
@@ -155,44 +161,35 @@ class Transaction(Statements):
             self._session.close()
             close_generator(rows)
         finally:
-            self._leave()
+            self._pass_turn()
 
-    def _enter(self, until: float | None) -> None:
-        """Wait for the turn of a statement.
+    def _take_turn(self, until: float | None) -> None:
+        """Wait until the connection is free for a statement.
 
         Raises:
-            DeadlineExceeded: the turn was not free until `until`.
+            DeadlineExceeded: it was not free at `until`.
             TransactionAborted: the transaction takes no statements any more.
-            QueryFailed: the thread has the turn already.
+            QueryFailed: with threads, this thread has the turn already; an asyncio task waits until `until`.
         """
         if not self._turn.acquire(None if until is None else until - time.monotonic()):
-            late = DeadlineExceeded(
-                "the deadline passed before the statement was sent: another one was under way"
-            )
-            late.sent, late.attempts = False, self.attempt
+            late = not_sent("another one was under way")
+            late.attempts = self.attempt
             raise late
         if self._refusal is not None:
             reason = self._refusal
-            self._leave()
+            self._pass_turn()
             raise _refused(reason)
 
-    def _leave(self) -> None:
-        """Pass the turn on, and close the connection if the transaction ended meanwhile."""
-        if self._over:
+    def _pass_turn(self) -> None:
+        """Pass the turn on, and close the connection if the transaction was rolled back meanwhile."""
+        if self._rolled_back:
             self._discard()
         self._turn.release()
         if (
-            self._over and not self._released and self._turn.try_acquire()
-        ):  # it ended between the two lines above
+            self._rolled_back and not self._released and self._turn.try_acquire()
+        ):  # it was rolled back between the two lines above
             self._discard()
             self._turn.release()
-
-    def _expiry(self, deadline: Deadline | None) -> float | None:
-        if deadline is None and self._longest is None:
-            return self._until
-        from ..shared.deadline import earliest, expires_at
-
-        return earliest(self._until, expires_at(deadline, self._longest))
 
     def _note(self, error: BaseException) -> None:
         """Note the first error that made the transaction fail.
@@ -200,7 +197,7 @@ class Transaction(Statements):
         Raises:
             TransactionAborted: the end of the transaction cut the statement off.
         """
-        if self._over and isinstance(error, Exception):
+        if self._rolled_back and isinstance(error, Exception):
             raise _refused(_CUT) from error
         if isinstance(error, DatabaseError):
             error.attempts = self.attempt
@@ -215,9 +212,11 @@ class Transaction(Statements):
             raise _refused(_UNDER_WAY)
         if self._refusal is not None:
             raise _refused(self._refusal)
+        if self._session.streaming:  # asyncio closes the generator of a stream that was left only later
+            raise _refused(_LEFT)
         self._refusal = _OVER
         try:
-            self._session.commit(self._expiry(None))
+            self._session.commit(self._expiry(self._until))
         except TransactionAborted as aborted:
             if self._failure is None:
                 raise
@@ -232,7 +231,7 @@ class Transaction(Statements):
             self._turn.release_seized()
             return
         self._refusal = _OVER
-        self._over = True
+        self._rolled_back = True
         try:
             if not self._turn.seize():
                 self._session.abort()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from types import CodeType
+
 _GENERATOR = 0x20 | 0x200
 """Flags of the code of generator functions and asynchronous ones: `inspect.CO_GENERATOR`, `CO_ASYNC_GENERATOR`."""
 
@@ -12,10 +15,12 @@ def refuse_generator_function(fn: object) -> None:
     Raises:
         TypeError: it is a generator function, whose body would run after the transaction, if at all.
     """
-    while hasattr(fn, "func"):  # functools.partial
+    while isinstance(fn, partial):
         fn = fn.func
-    code = getattr(fn, "__code__", None) or getattr(getattr(type(fn), "__call__", None), "__code__", None)  # noqa: B004 (the method itself is asked for)
-    if getattr(code, "co_flags", 0) & _GENERATOR:
+    call = getattr(type(fn), "__call__", None)  # noqa: B004 (the method itself is asked for)
+    # An object such as a mock may have any attribute, with any value.
+    codes = [found for each in (fn, call) if isinstance(found := getattr(each, "__code__", None), CodeType)]
+    if codes and codes[0].co_flags & _GENERATOR:
         raise TypeError(
             f"{getattr(fn, '__qualname__', fn)} is a generator function: its body would run after the transaction; "
             "collect the rows and return them as a list"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from ..errors import DeadlineExceeded
+
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from typing import Protocol, TypeAlias
@@ -20,17 +22,15 @@ RESERVE = 0.5
 """Seconds of an invocation that are left to the handler for its response."""
 
 
-def expires_at(deadline: Deadline | None, longest: float | None = None) -> float | None:
+def expires_at(deadline: Deadline | None) -> float | None:
     """Return the `time.monotonic()` at which a deadline passes, None for never.
-
-    `longest` is a second limit in seconds; the earlier one counts.
 
     Raises:
         TypeError: it is neither a number nor the context of an invocation.
         ValueError: the number of seconds is not positive.
     """
     if deadline is None:
-        return None if longest is None else time.monotonic() + longest
+        return None
     if isinstance(deadline, (int, float)) and not isinstance(deadline, bool):
         if not deadline > 0:
             raise ValueError(f"deadline is {deadline} s; give a positive number of seconds from now")
@@ -41,7 +41,7 @@ def expires_at(deadline: Deadline | None, longest: float | None = None) -> float
         )
     else:
         seconds = max(0.0, deadline.get_remaining_time_in_millis() / 1000 - RESERVE)
-    return time.monotonic() + (seconds if longest is None else min(seconds, longest))
+    return time.monotonic() + seconds
 
 
 def earliest(one: float | None, other: float | None) -> float | None:
@@ -49,6 +49,15 @@ def earliest(one: float | None, other: float | None) -> float | None:
     if one is None or other is None:
         return other if one is None else one
     return min(one, other)
+
+
+def not_sent(reason: str = "") -> DeadlineExceeded:
+    """Return the error for a statement whose deadline passed before it was sent, with the reason for the wait."""
+    late = DeadlineExceeded(
+        "the deadline passed before the statement was sent" + (f": {reason}" if reason else "")
+    )
+    late.sent = False
+    return late
 
 
 def remaining(until: float | None) -> float | None:

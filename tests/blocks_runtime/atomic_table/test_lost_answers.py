@@ -348,3 +348,41 @@ def test_a_cut_at_every_message_of_dsql(
         if wire.armed:
             break
     assert number > 4
+
+
+WRITES: dict[str, Callable[[AtomicTable], object]] = {
+    "set": lambda table: table.set([Item("pair", "a", 1), Item("pair", "b", -1)], deadline=0.3),
+    "delete": lambda table: table.delete([("pair", "a"), ("pair", "b")], deadline=0.3),
+    "set_atomic": lambda table: table.set_atomic(Item("pair", "a", 1), deadline=0.3),
+    "transaction": lambda table: table.transaction(move, deadline=0.3),
+    "counter": lambda table: table.counter("c").add(1, deadline=0.3),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_deadline_after_any_message_of_dsql_leaves_no_write_unknown_in_silence(
+    through: Callable[[], AtomicTable], wire: Relay, dsql_table: AtomicTable, write: str
+) -> None:
+    """The server carries out what was sent, and its answer comes after the deadline."""
+
+    def written() -> object:
+        return state(dsql_table), dsql_table.counter("c").value()
+
+    unknown = 0
+    for number in itertools.count(1):
+        start(dsql_table)
+        before, table = written(), through()
+        wire.stop_at(number, Direction.ANSWER)
+        try:
+            WRITES[write](table)
+        except CommitOutcomeUnknown:
+            unknown += 1
+            assert table.stats.unknown == 1
+        except (DeadlineExceeded, ConnectionFailed) as error:
+            wire.go_on()
+            # The first answer to `delete` is that to the deletion; then it reads locks.
+            assert written() == before or (write == "delete" and number > 1), f"message {number}: {error}"
+        wire.go_on()
+        if wire.armed:
+            break
+    assert unknown > 0

@@ -294,6 +294,24 @@ def test_an_item_read_before_the_transaction_must_be_unchanged_though_it_is_read
     assert data_of(table, "c", "1") == 100
 
 
+def test_a_call_that_is_refused_writes_none_of_its_items(table: AtomicTable) -> None:
+    table.set([Item("c", "1", 1), Item("c", "2", 2)])
+    first, second = table.get_many([("c", "1"), ("c", "2")])
+    assert first is not None
+    assert second is not None
+    table.set(Item("c", "2", 3))
+
+    def work(tx: TableTransaction) -> None:
+        tx.set(Item("c", "3", 3))
+        tx.get(("c", "2"))
+        with pytest.raises(RaceCondition):
+            tx.set(Item("c", "3", 4), first.with_data(9), second.with_data(9))
+        tx.set(Item("c", "4", 4), Item("c", "4", 5))
+
+    table.transaction(work)
+    assert [data_of(table, "c", sk) for sk in "1234"] == [1, 3, 3, 5]
+
+
 def test_items_of_the_transaction_itself_may_be_written_again(table: AtomicTable) -> None:
     def write(tx: TableTransaction) -> None:
         tx.set(Item("c", "new", 1))

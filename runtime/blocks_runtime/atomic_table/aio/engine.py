@@ -250,6 +250,7 @@ class AsyncTableEngine:
             raise
         except Exception:
             # What the function saw may never have been so at one moment, and its error a consequence.
+            tx._end()
             await tx._validate()
             raise
         finally:

@@ -123,8 +123,10 @@ class AsyncTableTransaction:
         given = [(version_of(item, self._store.table), record_of(item)) for item in items]
         with self._state:
             self._check()
-            for known, record in given:
-                self._write(record, known)
+            puts: dict[Key, Put] = {}
+            for known, record in given:  # if one is refused, none is written
+                puts[record.key] = self._made_put(record, known, puts.get(record.key))
+            self._written |= puts
 
     def delete(self, *keys: KeyLike) -> None:
         """Delete items at the end of the transaction; those that were read here only if they are unchanged.
@@ -167,7 +169,7 @@ class AsyncTableTransaction:
         record = Record(key, encode(data), ABSENT, expires_at)
         with self._state:
             self._check()
-            self._write(record, None)
+            self._written[key] = self._made_put(record, None)
 
     def _delete(self, key: Key) -> None:
         """Delete an item with a key of this library."""
@@ -175,12 +177,15 @@ class AsyncTableTransaction:
             self._check()
             self._written[key] = Delete(key, self._expected(key, None))
 
-    def _write(self, record: Record, known: int | None) -> None:
-        """Write a record at the end, over an item that was read with the version `known`; the caller has the lock."""
-        expects = self._expected(record.key, known)
+    def _made_put(self, record: Record, known: int | None, former: Put | None = None) -> Put:
+        """Return the write of a record over an item that was read with the version `known`; the caller has the lock.
+
+        `former` is a write of the same item that this one is to replace, other than the one in `_written`.
+        """
+        expects = self._expected(record.key, known, former)
         put = Put(replace(record, version=next_version(expects or ABSENT)), expects)
         self._made.add(put.record.version)
-        self._written[record.key] = put
+        return put
 
     async def _records(self, wanted: list[Key]) -> list[Record | None]:
         """Return the records of keys, in their order, as the transaction sees them at one moment."""
@@ -219,7 +224,7 @@ class AsyncTableTransaction:
             return self._read.get(key)
         return written.record if isinstance(written, Put) else None
 
-    def _expected(self, key: Key, version: int | None) -> int | None:
+    def _expected(self, key: Key, version: int | None, former: Put | None = None) -> int | None:
         """Return the version that the item must have, None for any; `version` is that of the item to write.
 
         The one that was read first in the transaction counts: an item that was written in it has a version that is not
@@ -230,7 +235,7 @@ class AsyncTableTransaction:
                 it; to write it would undo that change.
         """
         given = None if version in self._made else version
-        written = self._written.get(key)
+        written = former or self._written.get(key)
         known = None if written is None else written.expects
         if key in self._read:
             known = _version(self._read[key])
@@ -246,14 +251,12 @@ class AsyncTableTransaction:
 
     async def _commit(self, *further: Write) -> None:
         """Write everything, conditional on everything read; called after the callback."""
-        with self._state:
-            self._check()
-            if self._reading:
-                raise TransactionAborted(
-                    "a read of the transaction is still under way, so it is not committed",
-                    advice="wait for every call before the function returns",
-                )
-            self._over = True
+        self._check()
+        if self._end():
+            raise TransactionAborted(
+                "a read of the transaction is still under way, so it is not committed",
+                advice="wait for every call before the function returns",
+            )
         required = await self._conditions()
         writes = [*self._written.values(), *further]
         if not writes and not self._required:
@@ -283,12 +286,11 @@ class AsyncTableTransaction:
         return found
 
     async def _validate(self) -> None:
-        """End the transaction, and check that everything read was so at one moment.
+        """Check that everything read was so at one moment; the transaction has ended.
 
         Raises:
             RaceCondition: an item has changed since it was read.
         """
-        self._end()
         if self._moments < 2:
             return
         keys = list(self._read)
@@ -306,10 +308,11 @@ class AsyncTableTransaction:
             error.keys = tuple(changed)
             raise error
 
-    def _end(self) -> None:
-        """Refuse further calls, and the answers of reads that are still under way."""
+    def _end(self) -> int:
+        """Refuse further calls, and the answers of reads that are still under way; return the number of those."""
         with self._state:
             self._over = True
+            return self._reading
 
     def _check(self) -> None:
         if self._over:

@@ -78,7 +78,7 @@ class AsyncLoad:
         try:
             if first := await self._source.take(PORTION):
                 await self._begin(first)
-                await together(self._work, parallel)
+                await together(self._work, min(parallel, self._engine.pool.size))
         except Exception as error:
             error.add_note(f"loaded before that: {self._meter.loaded}; {self._way_on()}")
             raise
@@ -145,7 +145,7 @@ class AsyncLoad:
             attempt += 1
 
     async def _send(self, chunk: Chunk) -> int:
-        retries, until = self._policy.max_retries, self._engine.expiry(self._until)
+        retries, until = self._policy.max_retries, self._until
         if isinstance(chunk.format, InsertFormat):
             return await self._engine.run(chunk.format.statement(chunk.body), _count, None, until, retries)
         return await self._engine.copy(Sql((chunk.format.text,)), chunk.body.encode(), until, retries)

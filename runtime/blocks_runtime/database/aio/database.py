@@ -54,8 +54,8 @@ class AsyncDistributedDatabase(AsyncStatements):
         Args:
             name: id of the construct.
             max_connections: concurrent statements and transactions, each on one connection; further ones wait.
-            statement_deadline: seconds for any single statement, unless a call passes less; None: no limit
-                but DSQL's own (`contract.TRANSACTION_SECONDS`).
+            statement_deadline: seconds for any single statement from when it has a connection, unless a call passes
+                less; None: no limit but DSQL's own (`contract.TRANSACTION_SECONDS`).
         """
         if max_connections < 1:
             raise ValueError(f"max_connections is {max_connections}; give at least 1")
@@ -302,26 +302,21 @@ class AsyncDistributedDatabase(AsyncStatements):
     ) -> R:
         if type(statement) is not Sql:
             checked(statement)  # before connecting, so that a mistake in the code opens no connection
-        until = None
-        if deadline is not None or self._statement_deadline is not None:
-            until = self._until(deadline)
+        until = None if deadline is None else expires_at(deadline)
         return await self._connected().run(statement, fetch, row_type, until)
 
     def _stream(
         self, statement: Sql, row_type: type[Any] | None, size: int, deadline: Deadline | None
     ) -> AsyncIterator[Any]:
         checked(statement)
-        return self._connected().stream(statement, row_type, self._until(deadline), size)
+        return self._connected().stream(statement, row_type, expires_at(deadline), size)
 
     async def _explain(
         self, statement: Sql, analyze: bool, deadline: Deadline | None
     ) -> list[tuple[Any, ...]]:
         if not analyze:
             return await self.query(statement, tuple, deadline=deadline)
-        return await self._connected().run_rolled_back(statement, self._until(deadline))
-
-    def _until(self, deadline: Deadline | None) -> float | None:
-        return expires_at(deadline, self._statement_deadline)
+        return await self._connected().run_rolled_back(statement, expires_at(deadline))
 
     def _connected(self) -> AsyncEngine:
         engine = self._engine

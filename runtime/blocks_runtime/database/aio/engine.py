@@ -84,11 +84,13 @@ class AsyncEngine:
         It is retried where that is safe: after a conflict always, since nothing was committed; after a lost
         connection or `server unavailable` only if it looks read-only, and then in a READ ONLY transaction: what it
         may have written before is not written twice.
+
+        `until` is the time at which the call gives up, waits included; each attempt has the time of `expiry` as well.
         """
         rows = dict_rows if row_type is None else factory(row_type)
 
         async def act(session: AsyncSession) -> R:
-            return fetch(await session.run(statement, rows, until))
+            return fetch(await session.run(statement, rows, self.expiry(until)))
 
         return await self._autocommit(statement, act, until, retries)
 
@@ -96,7 +98,7 @@ class AsyncEngine:
         """Send rows to an autocommit COPY and return their number; otherwise as `run`."""
 
         async def act(session: AsyncSession) -> int:
-            return await session.copy(statement, body, until)
+            return await session.copy(statement, body, self.expiry(until))
 
         return await self._autocommit(statement, act, until, retries)
 
@@ -149,7 +151,7 @@ class AsyncEngine:
             warn_of_statement(self.name)
         session, _ = await self.pool.take(AsyncSession.ping_if_idle, until)
         try:
-            async for row in session.stream(statement, factory(row_type), until, size):
+            async for row in session.stream(statement, factory(row_type), self.expiry(until), size):
                 yield row
         except BaseException as error:
             await self._release_after_error(session, error)
@@ -200,7 +202,7 @@ class AsyncEngine:
             warn_of_statement(self.name)
         session, _ = await self.pool.take(self._begin, until)
         try:
-            cursor = await session.run(statement, factory(tuple), until)
+            cursor = await session.run(statement, factory(tuple), self.expiry(until))
             rows: list[tuple[Any, ...]] = cursor.all()
             await session.rollback()
         except BaseException as error:
@@ -266,16 +268,17 @@ class AsyncEngine:
 
     async def _open(self, info: TransactionInfo, until: float | None) -> AsyncTransaction:
         session, _ = await self.pool.take(self._begin, until)
-        return AsyncTransaction(
-            session, info, self.shapes, until, self.statement_deadline, self.pool.release, Turn()
-        )
+        return AsyncTransaction(session, info, self.shapes, until, self.expiry, self.pool.release, Turn())
 
     async def _begin(self, session: AsyncSession, until: float | None) -> None:
         """Send BEGIN, with its own deadline if every statement has one."""
         await session.begin(self.expiry(until))
 
     def expiry(self, until: float | None) -> float | None:
-        """Return the time at which a statement sent now is abandoned: `until`, or earlier by `statement_deadline`."""
+        """Return the time at which a statement sent now is abandoned: `until`, or earlier by `statement_deadline`.
+
+        Call it once the statement has its connection: the wait for one takes nothing from the time of the statement.
+        """
         if self.statement_deadline is None:
             return until
         return earliest(until, time.monotonic() + self.statement_deadline)

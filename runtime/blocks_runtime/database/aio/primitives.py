@@ -189,7 +189,7 @@ class Turn:
         return permit is not None
 
     def seize(self) -> bool:
-        """Acquire the turn for the end of the transaction if it is free; return True again if that was done."""
+        """Acquire the turn for the end of the transaction, if it is free or was seized before."""
         self._seized = self._seized or self.try_acquire()
         return self._seized
 
@@ -200,7 +200,7 @@ class Turn:
             permit.release()
 
     def release_seized(self) -> None:
-        """Pass the turn on after `seize`; safe if it was not successful, and to repeat."""
+        """Pass the turn on after `seize`; safe to repeat. It does nothing if `seize` was not successful."""
         if self._seized:
             self._seized = False
             self.release()
