@@ -38,8 +38,9 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "PostgreSQL cannot update newer rows on an old snapshot, so a doomed transaction continues on a new snapshot.",
         "Visible only between the conflicting statement and the failing COMMIT: now() moves forward, "
         "transaction_isolation may be READ COMMITTED, two reads may differ, and if newer rows violate a CHECK, a "
-        "foreign key or a unique index that is partial or of expressions, or make an expression fail, that statement "
-        "reports the conflict, and not COMMIT.",
+        "foreign key or a unique index that is partial or of expressions, or make an expression fail, or if an upsert "
+        "no longer finds a row of which others have changed another key, that statement reports the conflict, and not "
+        "COMMIT.",
     ),
     Divergence(
         "upsert-locks-key",
