@@ -72,6 +72,8 @@ _BEGINNING = (
     BackendMessage.NO_DATA,
     BackendMessage.ROW_DESCRIPTION,
 )
+_NO_MORE: Frame = (BackendMessage.COMMAND_COMPLETE, messages.command_complete("INSERT 0 0"))
+"""The answer to another Execute of a portal that has returned all rows."""
 _ROWS = (BackendMessage.ROW_DESCRIPTION,)
 """The only frame of these that a Query has."""
 
@@ -99,6 +101,8 @@ class Rest:
         if limit:
             rows = list(FrameReader().feed(b"".join(raw for _, raw in rows)))  # a frame may have many rows
         if not limit or len(rows) < limit:
+            if not self.whole.simple and any(frame[0] in _ROWS for frame in found.frames):
+                held.session.portals.keep(portal, [_NO_MORE])
             return reframed(found, [*beginning, *rows, *end])
         held.session.portals.keep(portal, [*rows[limit:], *end])
         stop: Frame = (BackendMessage.PORTAL_SUSPENDED, messages.SUSPENDED)
