@@ -18,21 +18,6 @@ def without_unique(create_index: str) -> str:
     return _blanked(create_index, tokens[1].start, tokens[1].end)
 
 
-def without_on_conflict(insert: str, offset: int) -> str:
-    """Return an INSERT without the ON CONFLICT clause that begins at a byte offset: up to RETURNING or to the end.
-
-    RETURNING is a reserved word: it can only be something else behind a dot, or in parentheses.
-    """
-    data = insert.encode()
-    depth, before = 0, ""
-    for token in libpg_query.scan(data[offset:]):
-        depth += (token.word in ("(", "[")) - (token.word in (")", "]"))
-        if token.word == "RETURNING" and depth == 0 and before != ".":
-            return _blanked(insert, offset, offset + token.start)
-        before = token.word
-    return _blanked(insert, offset, len(data))
-
-
 def with_name(sql: str, name: str, other: str) -> str:
     """Return a text with its first token that is a name, quoted or not, replaced by another name."""
     data = sql.encode()

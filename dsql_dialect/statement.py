@@ -303,15 +303,6 @@ class Statement:
         """Return `backend_sql` without the word UNIQUE of CREATE UNIQUE INDEX, unchanged where there is none."""
         return rewrite.without_unique(self.backend_sql) if self.node == "Index" else self.backend_sql
 
-    def without_on_conflict(self) -> str:
-        """Return `backend_sql` without the ON CONFLICT clause of the INSERT, unchanged where there is none.
-
-        It is as long as before. Parameters that the clause alone mentions are gone, so it takes fewer of them.
-        """
-        if self.on_conflict is None:
-            return self.backend_sql
-        return rewrite.without_on_conflict(self.backend_sql, self.on_conflict.offset)
-
     def with_parameter(self, name: str) -> str:
         """Return `backend_sql` of SET, RESET or SHOW with another name in place of the parameter's."""
         return rewrite.with_name(self.backend_sql, str(self.parameter), name)

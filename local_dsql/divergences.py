@@ -38,8 +38,9 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "PostgreSQL cannot update newer rows on an old snapshot, so a doomed transaction continues on a new snapshot.",
         "Visible only between the conflicting statement and the failing COMMIT: now() moves forward, "
         "transaction_isolation may be READ COMMITTED, two reads may differ, and if newer rows violate a CHECK, a "
-        "foreign key or a unique index that is partial or of expressions, or make an expression fail, that statement "
-        "reports the conflict, and not COMMIT.",
+        "foreign key or a unique index that is partial or of expressions, or make an expression fail, or if an upsert "
+        "no longer finds a row of which others have changed another key, that statement reports the conflict, and not "
+        "COMMIT.",
     ),
     Divergence(
         "upsert-locks-key",
@@ -59,11 +60,21 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "nested-upsert-conflicts",
         "A transaction gets OC000 if an INSERT … ON CONFLICT in a CTE, a DO or a function meets a row that others have "
         "updated or deleted since its snapshot, also if it only skips the row. If the key of the row is free now, that "
-        "statement reports it, and not COMMIT.",
+        "statement reports it, and not COMMIT; it does so in place of every error that the row may have caused.",
         "PostgreSQL goes by the newest rows. The engine repeats an INSERT without its ON CONFLICT clause, and finds "
         "the rows to skip by the snapshot. It cannot do so inside of another statement.",
         "Such a transaction commits on Aurora DSQL if it skips the row. Here, run it again, or write the INSERT as a "
         "statement of its own.",
+    ),
+    Divergence(
+        "unread-upsert-conflicts",
+        "A transaction gets OC000 if an INSERT … ON CONFLICT meets a row that others have updated or deleted since its "
+        "snapshot, and skips it, where its source writes into other tables; and where it is a DO UPDATE with a WHERE "
+        "clause through a view, or into a table that has a domain or calls a function of a client in a CHECK, a "
+        "default or an index.",
+        "The engine runs the rows proposed without the ON CONFLICT clause first, and evaluates the WHERE clause in a "
+        "query of its own. It cannot take back other writes, and that query would run code of clients as another role.",
+        "Such a transaction commits on Aurora DSQL. Here, run it again.",
     ),
     Divergence(
         "child-updated-twice",

@@ -120,12 +120,14 @@ BEGIN
 END
 $$;
 
--- Switches off the triggers of a table, which are those of foreign keys alone. Never committed, like set_unique.
-CREATE FUNCTION local_dsql_engine.skip_triggers(token text, relation oid) RETURNS void
+-- Switches off what PostgreSQL does with a new row of a table besides storing it: the triggers, which are those of foreign keys
+-- alone, and the entries in indexes. Queries still read the indexes, which lack the row. Never committed, like set_unique.
+CREATE FUNCTION local_dsql_engine.store_rows_only(token text, relation oid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM local_dsql_engine.check_token(token);
     UPDATE pg_catalog.pg_class SET relhastriggers = false WHERE oid = relation;
+    UPDATE pg_catalog.pg_index SET indisready = false WHERE indrelid = relation;
 END
 $$;
 
@@ -167,7 +169,7 @@ $$;
 
 CREATE FUNCTION local_dsql_engine.unique_indexes(tables bigint[], OUT oid bigint, OUT relation bigint, OUT name text,
     OUT nulls_equal boolean, OUT immediate boolean, OUT of_columns boolean, OUT predicate text, OUT keys text[],
-    OUT operators text[], OUT collations text[])
+    OUT operators text[], OUT collations text[], OUT columns text[])
 RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 SELECT i.indexrelid::bigint, i.indrelid::bigint, x.relname::text, i.indnullsnotdistinct, i.indimmediate,
     i.indpred IS NULL AND i.indexprs IS NULL, coalesce(pg_get_expr(i.indpred, i.indrelid), 'true'),
@@ -179,7 +181,10 @@ SELECT i.indexrelid::bigint, i.indrelid::bigint, x.relname::text, i.indnullsnotd
     ARRAY(SELECT CASE WHEN c.oid IS NULL THEN '' ELSE format(' COLLATE %I.%I', s.nspname, c.collname) END
         FROM unnest(i.indcollation::oid[]) WITH ORDINALITY u(collation_oid, k)
         LEFT JOIN pg_collation c ON c.oid = u.collation_oid LEFT JOIN pg_namespace s ON s.oid = c.collnamespace
-        WHERE u.k <= i.indnkeyatts ORDER BY u.k)
+        WHERE u.k <= i.indnkeyatts ORDER BY u.k),
+    CASE WHEN 0 = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) THEN '{}' ELSE ARRAY(SELECT a.attname::text
+        FROM unnest(i.indkey::int2[]) WITH ORDINALITY u(number, k) JOIN pg_attribute a ON a.attrelid = i.indrelid
+        AND a.attnum = u.number WHERE u.k <= i.indnkeyatts ORDER BY u.k) END
 FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
 WHERE i.indisunique AND i.indrelid = ANY (tables::oid[])
 $$;
@@ -228,6 +233,39 @@ SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND (confdeltype NO
     EXISTS (SELECT FROM routine WHERE strpos(prosrc, 'local_dsql_engine.is_conflict(') > 0),
     ARRAY(SELECT name FROM upserting),
     ARRAY(SELECT name FROM committing)
+$$;
+
+-- The names of the functions of clients that other objects call: defaults, generated columns, CHECKs, domains, indexes and views.
+-- And the names that a statement must mention to reach them: of tables, views, domains, parents with actions on such tables, and
+-- of all routines, which may mention those.
+CREATE FUNCTION local_dsql_engine.hidden_calls(OUT called text[], OUT reached_by text[])
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+WITH RECURSIVE routine AS (
+    SELECT p.oid, lower(p.proname::text) AS name FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE p.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine')
+), call AS MATERIALIZED (
+    SELECT r.name, d.classid, d.objid FROM routine r JOIN pg_depend d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = r.oid
+    WHERE d.classid <> 'pg_proc'::regclass
+), hiding AS (
+    SELECT o.place FROM call c, LATERAL (
+        SELECT c.objid AS place WHERE c.classid = 'pg_type'::regclass
+        UNION ALL SELECT adrelid FROM pg_attrdef WHERE c.classid = 'pg_attrdef'::regclass AND oid = c.objid
+        UNION ALL SELECT greatest(conrelid, contypid) FROM pg_constraint WHERE c.classid = 'pg_constraint'::regclass AND oid = c.objid
+        UNION ALL SELECT indrelid FROM pg_index WHERE c.classid = 'pg_class'::regclass AND indexrelid = c.objid
+        UNION ALL SELECT ev_class FROM pg_rewrite WHERE c.classid = 'pg_rewrite'::regclass AND oid = c.objid) o
+    UNION
+    SELECT o.place FROM hiding h, LATERAL (
+        SELECT oid AS place FROM pg_type WHERE typbasetype = h.place
+        UNION ALL SELECT attrelid FROM pg_attribute WHERE atttypid = h.place
+        UNION ALL SELECT w.ev_class FROM pg_depend d JOIN pg_rewrite w ON w.oid = d.objid
+            WHERE d.classid = 'pg_rewrite'::regclass AND d.refobjid = h.place
+        UNION ALL SELECT confrelid FROM pg_constraint
+            WHERE contype = 'f' AND conrelid = h.place AND (confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r'))) o
+)
+SELECT ARRAY(SELECT DISTINCT name FROM call),
+    ARRAY(SELECT lower(c.relname::text) FROM pg_class c JOIN hiding h ON c.oid = h.place
+        UNION SELECT lower(t.typname::text) FROM pg_type t JOIN hiding h ON t.oid = h.place
+        UNION SELECT name FROM routine)
 $$;
 
 -- What statements of DSQL's own write into the tables of the proxy, within the client's transaction. They are functions of

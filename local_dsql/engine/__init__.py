@@ -79,6 +79,7 @@ Modules, from bottom to top. A module imports only modules above it in this list
     unblock            suspend or preempt the transactions that block a statement
     replay             run settings and DDL again
     rebase             put a doomed transaction on a fresh snapshot
+    key_rights         keys that PostgreSQL shows a client in an error
     deferred_checks    deferred constraints of restored rows
     parent_locks       drop locks of parent rows that are not needed
     resume             resume a suspended transaction
@@ -89,6 +90,7 @@ Modules, from bottom to top. A module imports only modules above it in this list
     duplicates         find duplicate keys by the snapshot
     error_causes       detect errors that newer rows cause
     newer_rows         find newer rows in the tables of a statement
+    upsert_texts       parts of the text of an INSERT ... ON CONFLICT
     upserts            INSERT ... ON CONFLICT on rows that others have changed
     doomed             statements of a doomed transaction
     procedures         a CALL of a procedure that may COMMIT

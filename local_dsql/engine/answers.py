@@ -16,6 +16,7 @@ from local_dsql.wire import messages
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
+    from local_dsql.wire.frames import Frame
     from local_dsql.wire.messages import ServerMessage
 
 _log = logging.getLogger(__name__)
@@ -64,6 +65,11 @@ def real(response: Response, finding: Finding) -> Answer:
 def hinted(answer: Answer, hint: str) -> Answer:
     """Return an answer whose error, which has none, gets a hint."""
     frames = [(kind, messages.with_hint(raw, hint) if kind == b"E" else raw) for kind, raw in answer.frames]
+    return Answer(frames, answer.status)
+
+
+def reframed(answer: Answer, frames: list[Frame]) -> Answer:
+    """Return an answer in other frames, as the client has asked for them."""
     return Answer(frames, answer.status)
 
 

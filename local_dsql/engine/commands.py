@@ -26,6 +26,9 @@ _FORGET = messages.frame(b"C", b"S" + _NAME)
 _CLOSE = messages.frame(b"C", b"P" + _NAME)
 _EXECUTE = messages.frame(b"E", _NAME + b"\0\0\0\0")
 
+UTF8 = "UTF8"
+"""The client_encoding in which the engine sends texts."""
+
 BOOL, TEXT, OID, TID = 16, 25, 26, 27
 TEXT_ARRAY, TID_ARRAY, INT4_ARRAY, INT8_ARRAY, XID_ARRAY, OID_ARRAY = 1009, 1010, 1007, 1016, 1011, 1028
 _INT8, _XID, _INT4 = 20, 28, 23
@@ -197,7 +200,12 @@ def texts(values: Iterable[str]) -> Parameter:
     return _array(TEXT_ARRAY, TEXT, [each.encode() for each in values])
 
 
-NO_IMAGES = _array(INT4_ARRAY, _INT4, ())
+def empty_array(array_type: int, element_type: int) -> Parameter:
+    """Return an array without elements as a parameter."""
+    return _array(array_type, element_type, ())
+
+
+NO_IMAGES = empty_array(INT4_ARRAY, _INT4)
 """An empty array where a statement takes no images."""
 
 
@@ -216,7 +224,7 @@ def read_text_array(value: Cell) -> list[str]:
     return found
 
 
-def read_places(value: Cell) -> list[Place]:
+def parse_places(value: Cell) -> list[Place]:
     """Return the elements of a `tid[]` from binary form; NULL gives none."""
     count = int.from_bytes(value[12:16], "big") if value is not None and len(value) > 12 else 0
     return [Place(*_PLACE.unpack_from(value or b"", 24 + 10 * number)) for number in range(count)]

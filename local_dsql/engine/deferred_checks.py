@@ -13,13 +13,10 @@ from dsql_dialect import libpg_query
 from local_dsql.engine import savepoints
 from local_dsql.engine.commands import (
     NO_IMAGES,
-    Command,
     elements,
     first_error,
-    oid,
     read_text_array,
     run_checked,
-    texts,
 )
 from local_dsql.engine.errors import (
     CONFLICT,
@@ -27,6 +24,7 @@ from local_dsql.engine.errors import (
     Interrupted,
     is_interruption,
 )
+from local_dsql.engine.key_rights import shows_key
 from local_dsql.engine.powers import read_texts, write_rows
 from local_dsql.engine.unblock import ask_unblocked, run_unblocked
 from local_dsql.wire.messages import ServerMessage
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from dsql_dialect import Statement
-    from local_dsql.engine.commands import Parameter
+    from local_dsql.engine.commands import Command, Parameter
     from local_dsql.engine.committed_rows import Newer
     from local_dsql.engine.row_changes import CapturedTable, RowChanges
     from local_dsql.engine.session import HeldSession
@@ -44,12 +42,6 @@ if TYPE_CHECKING:
     from local_dsql.write_ahead_log.operations import Place
 
     Changes = Mapping[int, TableChanges]
-
-_SHOWS_KEY = (
-    "SELECT pg_catalog.has_table_privilege($1, 'SELECT') OR (SELECT pg_catalog.bool_and("
-    "pg_catalog.has_column_privilege($1, name, 'SELECT')) FROM pg_catalog.unnest($2) name)"
-)
-"""Reads whether PostgreSQL shows the client a key in an error: it may read the table, or all columns of the key."""
 
 
 async def foreign_keys(held: HeldSession) -> tuple[ForeignKey, ...]:
@@ -108,7 +100,7 @@ async def restored_violation(held: HeldSession, names: Collection[str] | None = 
         if await _count(held, child, key.orphans(child, parent)):
             by_parent = mine.get(parent.file)
             removed = by_parent is not None and bool(by_parent.updates or by_parent.deletes)
-            return await _violation(held, key, child, parent, made, removed)
+            return await _reference_violation(held, key, child, parent, made, removed)
         if made and not await _lock_parents(held, key, child, parent, made):
             return CONFLICT
     return None
@@ -123,25 +115,6 @@ def _references_made(held: HeldSession, key: ForeignKey, changes: TableChanges |
         return []
     moved = held.transaction.moved.get(key.name, ())
     return [*changes.inserts, *(own for base, own in changes.updates.items() if base in moved)]
-
-
-async def check_references(held: HeldSession, table: Table, made: Sequence[Place]) -> ServerMessage | None:
-    """Make the checks of the foreign keys of a table for rows that were made without them; lock the parents.
-
-    Return the violation; CONFLICT if there is none that is certain. Deferrable keys are checked as `restored_violation`
-    does.
-    """
-    for key in await foreign_keys(held):
-        if key.child_file != table.file:
-            continue
-        if len(key.columns) > 1:
-            return CONFLICT  # MATCH FULL has a rule of its own for NULLs
-        child, parent = await _ends(held, key)
-        if not key.deferrable and await _count(held, child, key.orphans_at(child, parent), made):
-            return await _violation(held, key, child, parent, made, removed=False)
-        if not await _lock_parents(held, key, child, parent, made):
-            return CONFLICT
-    return None
 
 
 async def _lock_parents(
@@ -227,7 +200,7 @@ async def _count(
     return result.number
 
 
-async def _violation(
+async def _reference_violation(
     held: HeldSession, key: ForeignKey, child: Table, parent: Table, made: Sequence[Place], removed: bool
 ) -> ServerMessage:
     """Return the error as PostgreSQL reports it: for a child made, or `removed`: for a parent that is gone."""
@@ -240,8 +213,7 @@ async def _violation(
         held, read_texts(token, key.orphan_keys(child, parent, among=False))
     )
     table, columns = (parent, key.targets) if of_parent else (child, key.columns)
-    (shown,) = await held.run([Command(_SHOWS_KEY, (oid(table.oid), texts(columns)))])
-    shows = shown.error is None and shown.is_true and values
+    shows = values and await shows_key(held, table, columns)
     row = f"Key ({', '.join(columns)})=({values[0]})" if shows else "Key"
     if of_parent:
         action, of = f'update or delete on table "{parent.relation}"', f' on table "{child.relation}"'

@@ -64,6 +64,8 @@ class _Course:
         is_current: the transaction was put on a newer snapshot for a row that none of its snapshots has shown.
         is_unclear: the duplicate that the snapshot shows may have got its key later. The log tells which rows have new
             keys in indexes of columns, but not in partial ones and those of expressions.
+        has_evicted_updated: the upsert does not find rows of which others have changed a key. The log does not tell
+            which key: by that of the clause the snapshot may have the row.
     """
 
     off: list[UniqueIndex] = field(default_factory=list)
@@ -71,6 +73,7 @@ class _Course:
     needs_indexes: bool = False
     is_current: bool = False
     is_unclear: bool = False
+    has_evicted_updated: bool = False
 
 
 async def run_doomed(held: HeldSession, request: Request) -> Answer:
@@ -98,7 +101,8 @@ async def run_doomed(held: HeldSession, request: Request) -> Answer:
             await held.session.portals.after_resume(held.backend)
             continue
         if answer is not None:
-            return answer
+            violated = answer.error is not None and answer.error["C"] == UNIQUE_VIOLATION
+            return refused(CONFLICT) if violated and course.has_evicted_updated else answer
         tries += 1
     return refused(CONFLICT)
 
@@ -112,7 +116,7 @@ async def _run_once(held: HeldSession, request: Request, course: _Course) -> Ans
     evicted = None
     if is_upsert(request):
         await held.ask(savepoints.SET_GUARD)
-        evicted = await _evict_new_keys(held, request)
+        evicted = await _evict_new_keys(held, request, course)
     position, answer = await _answer(held, request, course)
     error = answer.error
     if evicted is not None and error is None and held.transaction.reads_committed:
@@ -253,12 +257,14 @@ async def _be_current(held: HeldSession, files: Iterable[int], violated: Respons
         raise Interrupted(violated.error or {})
 
 
-async def _evict_new_keys(held: HeldSession, request: Request) -> list[Place]:
+async def _evict_new_keys(held: HeldSession, request: Request, course: _Course) -> list[Place]:
     """Delete the rows with new keys that others have committed into the table of an upsert: it must not find them."""
     assert request.statement is not None
     table = await target_table(held, request.statement)
     places = await _newer_keys(held, table) if table is not None else []
     if table is not None and places:
+        newer = await held.services.log.newer(held.transaction, than_first=True)
+        course.has_evicted_updated |= not set(places) <= set(newer.inserted(table.file))
         await _delete(held, table, table.delete, places)
     return places
 

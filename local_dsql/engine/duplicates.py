@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
-from local_dsql.engine.commands import Command, first_error, oid, run_checked
+from local_dsql.engine.commands import first_error, run_checked
 from local_dsql.engine.errors import UNIQUE_VIOLATION
+from local_dsql.engine.key_rights import shows_key
 from local_dsql.engine.powers import set_unique, write_rows
 from local_dsql.engine.suspend import tables_of
 from local_dsql.engine.unblock import run_unblocked
@@ -24,14 +25,6 @@ if TYPE_CHECKING:
     from local_dsql.engine.table_shapes import Table, UniqueIndex
     from local_dsql.write_ahead_log.changes import TableChanges
     from local_dsql.write_ahead_log.operations import Place
-
-_SHOWS_KEY = (
-    "SELECT pg_catalog.has_table_privilege(i.indrelid, 'SELECT') OR NOT EXISTS (SELECT"
-    " FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) k WHERE CASE WHEN i.indkey[k] = 0 THEN true"
-    " ELSE NOT pg_catalog.has_column_privilege(i.indrelid, i.indkey[k], 'SELECT') END)"
-    " FROM pg_catalog.pg_index i WHERE i.indexrelid = $1"
-)
-"""Reads whether PostgreSQL shows the client a key in an error: it may read the table, or all columns of the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +55,7 @@ async def unseen_duplicates(
 
     PostgreSQL inserts a row whose duplicate others have removed since the snapshot.
     """
-    freed = {file for file in newer.files_with_removed() if _may_have_freed(held, newer, file)}
+    freed = {file for file in newer.files_with_removed() if may_have_freed(held, newer, file)}
     if not freed:
         return None
     own = await held.services.log.operations(held.backend.pid)
@@ -74,7 +67,7 @@ async def unseen_duplicates(
     return None
 
 
-def _may_have_freed(held: HeldSession, newer: Newer, file: int) -> bool:
+def may_have_freed(held: HeldSession, newer: Newer, file: int) -> bool:
     """Return whether a key of a row that others have updated or deleted may be free by now."""
     keys_of_columns = held.services.catalog.has_keys_of_columns(file)
     return newer.has_freed(file) if keys_of_columns else newer.has_removed(file)
@@ -122,7 +115,7 @@ async def rows_left(held: HeldSession, table: Table) -> Collection[Place]:
     return frozenset(changes[table.file].made) if table.file in changes else frozenset()
 
 
-async def violation(held: HeldSession, duplicate: Duplicate) -> ServerMessage:
+async def unique_violation(held: HeldSession, duplicate: Duplicate) -> ServerMessage:
     """Return the error of a duplicate key as PostgreSQL reports it. The transaction can only fail afterwards.
 
     The row is inserted once more, beside itself: PostgreSQL finds the key in the index, whatever that is on.
@@ -135,8 +128,7 @@ async def violation(held: HeldSession, duplicate: Duplicate) -> ServerMessage:
         table=table.relation,
         constraint=index.name,
     )
-    (shows,) = await run_checked(held, [Command(_SHOWS_KEY, (oid(index.oid),))])
-    if not shows.is_true:
+    if not await shows_key(held, table, index.columns):
         return message
     others = [each for each in table.unique if each is not index]
     commands = [set_unique(token, others, value=False)] if others else []
@@ -163,4 +155,4 @@ async def violated_index(
 async def lacks_freed_keys(held: HeldSession, fields: Mapping[str, str]) -> bool:
     """Return whether others may have freed keys of the table of a violation, so that PostgreSQL does not find them."""
     table, _ = await violated_index(held, fields)
-    return table is None or _may_have_freed(held, await held.services.log.newer(held.transaction), table.file)
+    return table is None or may_have_freed(held, await held.services.log.newer(held.transaction), table.file)

@@ -9,8 +9,10 @@ children.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from dsql_dialect import Kind, libpg_query
 from local_dsql.engine import savepoints
 from local_dsql.engine.answers import Finding
 from local_dsql.engine.commands import Command, first_error, text, texts
@@ -23,12 +25,13 @@ from local_dsql.engine.errors import (
     Interrupted,
     is_interruption,
 )
-from local_dsql.engine.powers import set_unique, skip_triggers, write_rows
+from local_dsql.engine.powers import set_unique, store_rows_only, write_rows
 from local_dsql.engine.unblock import ask_unblocked, run_unblocked
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from dsql_dialect import Statement
     from local_dsql.engine.committed_rows import Newer
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
@@ -42,6 +45,7 @@ _FIELDS = "CMDstnW"
 _HANDLES = Command("SET LOCAL local_dsql.handles_violations = 'on'")
 _LETS_THROUGH = Command("SET LOCAL local_dsql.handles_violations = 'off'")
 _GUARD_OF_HANDLERS = "local_dsql_engine.is_conflict("
+_WORD = re.compile(r"\w+")
 _MOST_INDEXES = 24
 """Indexes that a table may have (AWS user guide, quotas)."""
 
@@ -77,13 +81,44 @@ async def may_handle_errors(held: HeldSession, request: Request) -> bool:
     statement = request.statement
     if statement is None or statement.node == "Do":
         return statement is None or _GUARD_OF_HANDLERS in statement.backend_sql or await _is_any(held)
-    return bool(statement.functions or not statement.is_dml) and await _is_any(held)
+    if not await _is_any(held):
+        return False
+    return bool(statement.functions) or not statement.is_dml or bool(await _hidden_functions(held, statement))
+
+
+async def may_upsert(held: HeldSession, statement: Statement | None) -> bool:
+    """Return whether a statement may run an INSERT … ON CONFLICT anywhere: in a CTE, a DO, or a call of a function."""
+    if statement is None:
+        return True
+    mentioned = _mentioned(statement)
+    if "conflict" in mentioned:
+        return True
+    upserting = await held.services.catalog.upserting_functions(held, keep=_keeps(held))
+    if not upserting or statement.kind not in (Kind.QUERY, Kind.DML):
+        return bool(upserting)
+    # `row.function` is a call, too, so all names count.
+    return not upserting.isdisjoint(mentioned | await _hidden_functions(held, statement))
+
+
+def _mentioned(statement: Statement) -> frozenset[str]:
+    """Return the words of a statement in lower case, those in the body of a DO included."""
+    text = statement.backend_sql
+    if statement.node == "Do":
+        return frozenset(_WORD.findall(text.lower()))
+    return frozenset(token.text.strip('"').lower() for token in libpg_query.scan(text.encode()))
+
+
+async def _hidden_functions(held: HeldSession, statement: Statement) -> frozenset[str]:
+    return await held.services.catalog.hidden_functions(held, _mentioned(statement), keep=_keeps(held))
 
 
 async def _is_any(held: HeldSession) -> bool:
+    return await held.services.catalog.functions_handle_errors(held, keep=_keeps(held))
+
+
+def _keeps(held: HeldSession) -> bool:
     transaction = held.session.transaction
-    keep = transaction is None or not transaction.changes_catalog
-    return await held.services.catalog.functions_handle_errors(held, keep=keep)
+    return transaction is None or not transaction.changes_catalog
 
 
 async def others_have_made_rows(held: HeldSession) -> bool:
@@ -143,9 +178,9 @@ async def _find_duplicate(held: HeldSession, request: Request, index: UniqueInde
 
 
 async def run_without(
-    held: HeldSession, request: Request, off: Collection[UniqueIndex], unreferring: Table | None = None
+    held: HeldSession, request: Request, off: Collection[UniqueIndex]
 ) -> tuple[int, Response]:
-    """Run a statement again after a guard, with indexes switched off, and without the foreign keys of one table.
+    """Run a statement again after a guard, with indexes switched off.
 
     Returns:
         The position in the log before it if an index is switched off, and its answer.
@@ -163,13 +198,31 @@ async def run_without(
     position = log.position
     await held.ask(savepoints.SET_GUARD)
     await _switch(held, off, value=False)
-    if unreferring is not None:
-        await _switch_off_triggers(held, unreferring)
     (answer,) = await ask_unblocked(held, request.repetition, bulk=True)
     if (error := answer.error) is None:
         await _switch(held, off, value=True)  # shapes that are read from now on have all indexes
     elif is_interruption(error):
         raise Interrupted(error)
+    return position, answer
+
+
+async def run_rows_only(held: HeldSession, request: Request, table: Table) -> tuple[int, Response]:
+    """Run an INSERT after a guard, without the indexes and the foreign keys of its table; only a rollback ends that.
+
+    Returns:
+        The position in the log before it, and its answer.
+
+    Raises:
+        Interrupted: it was stopped.
+    """
+    log = held.services.log
+    await log.catch_up()
+    position = log.position
+    await held.ask(savepoints.SET_GUARD)
+    await _run_power(held, store_rows_only(held.services.token, table))
+    (answer,) = await ask_unblocked(held, request.repetition, bulk=True)
+    if answer.error is not None and is_interruption(answer.error):
+        raise Interrupted(answer.error)
     return position, answer
 
 
@@ -181,11 +234,6 @@ async def _switch(held: HeldSession, indexes: Collection[UniqueIndex], *, value:
     """
     if indexes:
         await _run_power(held, set_unique(held.services.token, indexes, value=value))
-
-
-async def _switch_off_triggers(held: HeldSession, table: Table) -> None:
-    """Switch off the triggers of a table, which are those of foreign keys, as `_switch`; only a rollback undoes it."""
-    await _run_power(held, skip_triggers(held.services.token, table))
 
 
 async def _run_power(held: HeldSession, command: Command) -> None:

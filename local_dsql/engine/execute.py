@@ -13,15 +13,11 @@ from local_dsql.engine import prepared, savepoints
 from local_dsql.engine.answers import Answer, Finding, passed_on, real, refused, succeeded
 from local_dsql.engine.deferred_checks import violation_at_once
 from local_dsql.engine.doomed import run_doomed
-from local_dsql.engine.duplicates import (
-    first_duplicate,
-    lacks_freed_keys,
-    unseen_duplicates,
-    violation,
-)
+from local_dsql.engine.duplicates import first_duplicate, unique_violation, unseen_duplicates
 from local_dsql.engine.error_causes import (
     find_real,
     may_handle_errors,
+    may_upsert,
     others_have_made_rows,
     run_with_handlers,
 )
@@ -42,7 +38,7 @@ from local_dsql.engine.errors import (
     lost,
     too_old,
 )
-from local_dsql.engine.newer_rows import log_reported_conflict, may_have_caused
+from local_dsql.engine.newer_rows import has_moved, log_reported_conflict, may_have_caused
 from local_dsql.engine.owner_functions import roles_dropped
 from local_dsql.engine.procedures import with_hint
 from local_dsql.engine.rebase import rebase, take_turn
@@ -53,7 +49,7 @@ from local_dsql.engine.schema_changes import schema_changed
 from local_dsql.engine.size import too_large
 from local_dsql.engine.suspend import capture, give_way, keep_portals
 from local_dsql.engine.unblock import ask_unblocked
-from local_dsql.engine.upserts import Unsettled, is_upsert, may_upsert, settle
+from local_dsql.engine.upserts import Rest, Unsettled, is_upsert, may_be_nested, may_differ, settle
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
@@ -174,14 +170,24 @@ async def _execute(held: HeldSession, request: Request) -> Answer:
     Raises:
         Interrupted: it was stopped under its guard.
     """
-    transaction = held.transaction
-    answer = await _run(held, request)
+    return await _judge(held, request, await _run(held, request))
+
+
+async def _judge(held: HeldSession, request: Request, answer: Response) -> Answer:
+    """Return the client's answer to a statement that PostgreSQL has answered.
+
+    Raises:
+        Interrupted: the statement was stopped when it ran again.
+    """
     if (error := answer.error) is not None:
         if is_raised(error):
             return real(answer, Finding.RAISED)
         if _concerns_catalog(held, error):
             return refused(SCHEMA_CHANGED)
-        if error["C"] not in CONCURRENT and transaction.doomed is None:
+    if is_upsert(request) and (settled := await _settle_upsert(held, request, answer)) is not None:
+        return settled
+    if error is not None:
+        if error["C"] not in CONCURRENT and held.transaction.doomed is None and not has_moved(held):
             return passed_on(answer)
         answer = judged = await _after_error(held, request, answer)
         if judged.error is not None:
@@ -236,18 +242,19 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
 
     Otherwise the transaction has a conflict. It becomes doomed, and the statement runs again on newer rows.
     """
-    transaction = held.transaction
     error = answer.error
     assert error is not None
     await held.ask(savepoints.TO_GUARD)
     if request.continues:
         return passed_on(answer)  # run again, it would read its portal from the first row
-    if transaction.doomed is not None:
+    if held.transaction.doomed is not None:
         return await _answer_as_doomed(held, request, answer)
-    if (settled := await _settle_upsert(held, request, answer)) is not None:
-        return settled
     if error["C"] == SERIALIZATION_FAILURE:
         return await _doom(held, request)
+    if await may_be_nested(held, request, error):
+        return refused(CONFLICT)
+    if error["C"] not in CONCURRENT:
+        return passed_on(answer)
     if handled := await _handled(held, request, error):
         return handled
     if (finding := await find_real(held, request, error)) is not None:
@@ -255,21 +262,23 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
     return await _doom(held, request)
 
 
-async def _settle_upsert(held: HeldSession, request: Request, answer: Response) -> Answer | None:
-    """Return the answer by the snapshot to an upsert that has failed, None if its error is to be looked into."""
-    error = answer.error
-    assert error is not None
-    if error["C"] == UNIQUE_VIOLATION:
-        # PostgreSQL does not find the row that the clause is about if others have freed its key.
-        if not await may_upsert(held, request) or not await lacks_freed_keys(held, error):
-            return None
-    elif error["C"] != SERIALIZATION_FAILURE:
+async def _settle_upsert(held: HeldSession, request: Request, told: Response) -> Answer | None:
+    """Return the answer by the snapshot to an upsert, None if PostgreSQL's is that of the snapshot, or a conflict."""
+    if request.arbiters is not None or request.continues or not await may_differ(held, request, told):
         return None
-    settled = await settle(held, request, answer)
+    await held.ask(savepoints.TO_GUARD)
+    settled = await settle(held, request, told)
+    if isinstance(settled, Rest):
+        return settled.answer(held, await _judge(held, settled.request, await _run(held, settled.request)))
     if isinstance(settled, Answer):
         return settled
-    surely_fails = settled is Unsettled.UPDATE or error["C"] == SERIALIZATION_FAILURE
-    return None if surely_fails else refused(CONFLICT)
+    error = told.error
+    if error is not None:
+        return None if error["C"] == SERIALIZATION_FAILURE else refused(CONFLICT)
+    if settled is Unsettled.UNKNOWN:
+        return refused(CONFLICT)
+    doomed = await _doom(held, request)
+    return doomed if doomed.error is not None else await _after_success(held, request, doomed)
 
 
 async def _handled(held: HeldSession, request: Request, error: Mapping[str, str]) -> Answer | None:
@@ -328,7 +337,7 @@ async def _after_success(held: HeldSession, request: Request, response: Response
     if (oversize := await too_large(held, request)) is not None:
         return refused(oversize)
     answer = succeeded(response)
-    moved = transaction.doomed is None and services.commits.has_moved(transaction.commits)
+    moved = transaction.doomed is None and has_moved(held)
     if moved:
         answer = await _check_duplicates(held, request, response)
         if answer.error is not None:
@@ -371,25 +380,19 @@ def note_statement(held: HeldSession, statement: Statement) -> None:
 
 async def _check_duplicates(held: HeldSession, request: Request, answer: Response) -> Answer:
     """Return the answer to a statement that succeeded, unless by the snapshot it has made a duplicate key."""
+    if is_upsert(request) and request.arbiters is None:
+        return succeeded(answer)  # `may_differ` has looked
     transaction, log = held.transaction, held.services.log
     found = await unseen_duplicates(held, await log.newer(transaction), transaction.checked)
     if found is None:
         return succeeded(answer)
-    if not is_upsert(request):
-        if await may_upsert(held, request):  # run again on newer rows, it would insert again
-            return refused(CONFLICT)
-        if await may_handle_errors(held, request):  # then by the snapshot a handler runs
-            await held.ask(savepoints.TO_GUARD)
-            return await _doom(held, request)
-        duplicate = await first_duplicate(held, *found)
-        return refused(CONFLICT if duplicate is None else await violation(held, duplicate))
-    # PostgreSQL has inserted where the snapshot has a row.
-    await held.ask(savepoints.TO_GUARD)
-    settled = await settle(held, request, answer)
-    if settled is Unsettled.UNKNOWN:
-        return refused(CONFLICT)
-    if isinstance(settled, Unsettled):
+    if not is_upsert(request) and await may_upsert(held, request.statement):
+        return refused(CONFLICT)  # run again on newer rows, it would insert again
+    if await may_handle_errors(held, request):  # then by the snapshot a handler runs
+        await held.ask(savepoints.TO_GUARD)
         return await _doom(held, request)
-    if settled.error is None:
-        await log.catch_up()  # to behind the rows that it has restored, which are counted
-    return settled
+    duplicate = await first_duplicate(held, *found)
+    # Others have freed a key of the clause of an upsert after the search for rows to skip.
+    if duplicate is None or duplicate.index.oid in (request.arbiters or ()):
+        return refused(CONFLICT)
+    return refused(await unique_violation(held, duplicate))

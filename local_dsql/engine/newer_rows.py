@@ -30,6 +30,11 @@ class NewerChanges(NamedTuple):
 _NOTHING = NewerChanges((), ())
 
 
+def has_moved(held: HeldSession) -> bool:
+    """Return whether others may have committed changes since the snapshot."""
+    return held.services.commits.has_moved(held.transaction.commits)
+
+
 async def newer_changes(held: HeldSession, statement: Statement) -> NewerChanges:
     """Return the changes that others have committed in the tables that a statement names."""
     newer = await held.services.log.newer(held.transaction, than_first=True)

@@ -35,7 +35,7 @@ _RECORD_VALIDATION_JOB = (
 _MAP_IDENTITY = "SELECT local_dsql_engine.map_identity($1, $2, $3)"
 _UNMAP_IDENTITY = "SELECT local_dsql_engine.unmap_identity($1, $2, $3)"
 _SET_UNIQUE = "SELECT local_dsql_engine.set_unique($1, $2, $3)"
-_SKIP_TRIGGERS = "SELECT local_dsql_engine.skip_triggers($1, $2)"
+_STORE_ROWS_ONLY = "SELECT local_dsql_engine.store_rows_only($1, $2)"
 _TOKEN_BYTES = 16
 
 
@@ -115,9 +115,12 @@ def set_unique(token: Parameter, indexes: Iterable[UniqueIndex], value: bool) ->
     return Command(_SET_UNIQUE, (token, oids(index.oid for index in indexes), boolean(value)))
 
 
-def skip_triggers(token: Parameter, table: Table) -> Command:
-    """Return the command that switches the triggers of a table off for this backend, until it is rolled back."""
-    return Command(_SKIP_TRIGGERS, (token, oid(table.oid)))
+def store_rows_only(token: Parameter, table: Table) -> Command:
+    """Return the command that makes this backend store new rows of a table, and nothing else, until a rollback.
+
+    No foreign key checks them, and no index has them.
+    """
+    return Command(_STORE_ROWS_ONLY, (token, oid(table.oid)))
 
 
 def read_texts(token: Parameter, statement: str, at: Iterable[Place] = ()) -> Command:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from dsql_dialect import libpg_query
-from local_dsql.engine.commands import TEXT
+from local_dsql.engine.commands import TEXT, UTF8
 from local_dsql.wire import messages
 from local_dsql.wire.frames import BODY, FrameReader
 from local_dsql.wire.message_types import ObjectKind
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dsql_dialect import Statement
+    from local_dsql.engine.commands import Parameter
 
 _NAME = b"local_dsql_alone\0"
 _AS_EXTENDED = messages.bind() + messages.describe(ObjectKind.PORTAL) + messages.execute()
@@ -24,7 +25,8 @@ _FORGET = messages.frame(b"C", b"S" + _NAME)
 """Sent first: a run that failed has left its statement behind. The portal ends with the transaction."""
 FORGET_UNNAMED = messages.close(ObjectKind.STATEMENT)
 """Drops the unnamed statement, as a Query does."""
-_NULL, _SHORT = b"\xff\xff\xff\xff", struct.Struct("!H")
+_NULL, _SHORT, _LENGTH = b"\xff\xff\xff\xff", struct.Struct("!H"), struct.Struct("!I")
+_NO_PARSE, _NO_BIND = messages.parse(b""), messages.bind()
 _NOTHING: Mapping[bytes, int] = {}
 QUERY_SURPLUS = {b"3": 1, b"1": 1, b"2": 1, b"n": 1}
 """Frames that the answer to a Query does not have."""
@@ -47,6 +49,8 @@ class Request:
         sets_parameters: it is a SET, so it runs again whenever the transaction is resumed. A statement that calls
             set_config() does not, because it may write: `hidden_settings` has its parameters.
         undone: it has already run and was undone, so even its first run here sends `again`.
+        arbiters: OIDs of the indexes of the clause of an upsert without the rows that the snapshot skips (`upserts`);
+            None for any other statement.
     """
 
     body: bytes
@@ -59,6 +63,7 @@ class Request:
     continues: bool = False
     sets_parameters: bool = False
     undone: bool = False
+    arbiters: frozenset[int] | None = None
 
     @property
     def data(self) -> bytes:
@@ -84,23 +89,30 @@ class Request:
         return self.statement is not None and self.statement.is_ddl
 
 
-def with_text(request: Request, sql: str) -> Request | None:
+def with_text(request: Request, sql: str, encoding: str, added: Parameter | None = None) -> Request | None:
     """Return a request for another text with those parameters of the request that the text uses, under engine names.
 
-    None: the text is not ASCII, or the request does not begin with a Bind.
+    `added` is the value of the text's last parameter (`free_parameter`), in binary form; the answer then describes the
+    rows. None: the text cannot be sent in the session's client_encoding, or the request does not begin with a Bind.
     """
-    if not sql.isascii():
+    if encoding != UTF8 and not sql.isascii():
         return None
     statement = replace(request.statement, backend_sql=sql) if request.statement is not None else None
-    if request.simple:
+    if request.simple and added is None:
         return Request(messages.query(sql), simple=True, statement=statement)
-    parse, bind = _bound(request)
+    parse, bind = (_NO_PARSE, _NO_BIND) if request.simple else _bound(request)
     if not (bind and parse):
         return None
     used = _parameters(sql)
-    types = _types(parse[BODY:].split(b"\0", 2)[2], used)
-    values = _values(bind[BODY:].split(b"\0", 2)[2], used)
-    return Request(_under_own_name(messages.cstring(sql) + types, values), statement=statement)
+    types = _types(parse[BODY:].split(b"\0", 2)[2], used, added)
+    values = _values(bind[BODY:].split(b"\0", 2)[2], used, added)
+    body = _under_own_name(messages.cstring(sql) + types, values, describes=added is not None)
+    return Request(body, statement=statement)
+
+
+def free_parameter(sql: str) -> int:
+    """Return the number of a parameter that a text does not use, behind those that it uses."""
+    return max(_parameters(sql), default=0) + 1
 
 
 def executed_portal(request: Request) -> tuple[bytes, int]:
@@ -140,12 +152,13 @@ def _bound(request: Request) -> tuple[bytes, bytes]:
     return b"", b""
 
 
-def _under_own_name(text: bytes, values: bytes) -> bytes:
+def _under_own_name(text: bytes, values: bytes, *, describes: bool = False) -> bytes:
     """Return messages that run a statement once: text and types as in a Parse, formats and values as in a Bind."""
     return (
         _FORGET
         + messages.frame(b"P", _NAME + text)
         + messages.frame(b"B", _NAME + _NAME + values)
+        + (messages.frame(b"D", b"P" + _NAME) if describes else b"")
         + messages.frame(b"E", _NAME + b"\0\0\0\0")
         + messages.frame(b"C", b"P" + _NAME)
     )
@@ -157,16 +170,18 @@ def _parameters(sql: str) -> frozenset[int]:
     return frozenset(int(text[1:]) for text in texts if text[:1] == "$" and text[1:].isdigit())
 
 
-def _types(types: bytes, used: frozenset[int]) -> bytes:
+def _types(types: bytes, used: frozenset[int], added: Parameter | None) -> bytes:
     """Return the types in a Parse of the parameters up to the last one used; an unused one before it gets type text."""
     count = max(used, default=0)
     given = list(struct.unpack_from(f"!{(len(types) - 2) // 4}I", types, 2))[:count]
     given += [0] * (count - len(given))
+    if added is not None:
+        given[-1] = added.type
     told = [oid if number in used else TEXT for number, oid in enumerate(given, 1)]
     return struct.pack(f"!H{count}I", count, *told)
 
 
-def _values(values: bytes, used: frozenset[int]) -> bytes:
+def _values(values: bytes, used: frozenset[int], added: Parameter | None) -> bytes:
     """Return formats and values in a Bind of the parameters up to the last one used; an unused one before it is
     NULL."""
     count = max(used, default=0)
@@ -182,6 +197,11 @@ def _values(values: bytes, used: frozenset[int]) -> bytes:
             told.append(values[position : position + length] if parameter in used else _NULL)
         position += length
     formats = formats[:count] if number > 1 else formats
+    if added is not None:
+        every = formats * given if number == 1 else formats or (0,) * given
+        formats = (*every[: count - 1], *(0,) * (count - 1 - len(every)), 1)
+        value = added.value or b""
+        told = [*told, *[_NULL] * (count - 1 - len(told)), _LENGTH.pack(len(value)) + value]
     head = struct.pack(f"!H{len(formats)}HH", len(formats), *formats, count)
     return head + b"".join(told) + values[position:]
 

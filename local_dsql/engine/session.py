@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from local_dsql.engine.commands import Command, encode, results
+from local_dsql.engine.commands import UTF8, Command, encode, results
 from local_dsql.engine.errors import QUERY_CANCELED, is_interruption, is_raised
 from local_dsql.engine.portals import NoPortals
 from local_dsql.engine.turns import LOSSES, Turns
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_UTF8 = "UTF8"
 _IS_ALIVE = "SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity({pid}))"
 _ROUND = 0.002
 """Seconds between looks at a backend that may still commit."""
@@ -383,7 +382,7 @@ class Batch:
 
     def __init__(self, commands: Sequence[Command], encoding: str) -> None:
         self._count = len(commands)
-        self._skipped = int(encoding != _UTF8)
+        self._skipped = int(encoding != UTF8)
         if self._skipped:
             back = Command(f"SET LOCAL client_encoding = {literal(encoding)}")
             commands = [_SET_UTF8, *commands, back]

@@ -18,7 +18,7 @@ from local_dsql.engine.table_shapes import ForeignKey, Table, UniqueIndex
 from local_dsql.wire.sql import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from local_dsql.engine.commands import Cell, CommandRunner
     from local_dsql.engine.owner_functions import OwnerFunctions
@@ -27,6 +27,7 @@ _TABLES = "SELECT * FROM local_dsql_engine.tables($1)"
 _UNIQUE = "SELECT * FROM local_dsql_engine.unique_indexes($1)"
 _FOREIGN_KEYS = Command("SELECT * FROM local_dsql_engine.foreign_keys()", binary=True)
 _HIDDEN_WRITES = Command("SELECT * FROM local_dsql_engine.hidden_writes()", binary=True)
+_HIDDEN_CALLS = Command("SELECT * FROM local_dsql_engine.hidden_calls()", binary=True)
 _FILE_MENTIONED = "SELECT pg_catalog.pg_relation_filenode(pg_catalog.to_regclass($1))"
 _FILE = "SELECT local_dsql_engine.file_of($1, $2)"
 
@@ -65,6 +66,14 @@ class HiddenWrites(NamedTuple):
         return self.by_keys or self.by_functions
 
 
+class HiddenCalls(NamedTuple):
+    """Functions that no text of a statement shows, in lower case: `called` by defaults, generated columns, CHECKs,
+    domains, indexes or views. A statement that reaches them mentions one of the names `reached_by`."""
+
+    called: frozenset[str]
+    reached_by: frozenset[str]
+
+
 class TableCatalog:
     """Caches table shapes by file until the catalog changes.
 
@@ -86,6 +95,7 @@ class TableCatalog:
         self._shapes: dict[int, Table | None] = {}
         self._foreign_keys: tuple[ForeignKey, ...] | None = None
         self._hidden_writes: HiddenWrites | None = None
+        self._hidden_calls: HiddenCalls | None = None
 
     def begin_change(self) -> None:
         """Keep nothing until `end_change`: a COMMIT that changes the catalog takes effect before its answer arrives."""
@@ -107,6 +117,7 @@ class TableCatalog:
         self._shapes.clear()
         self._foreign_keys = None
         self._hidden_writes = None
+        self._hidden_calls = None
         self.reads_are_known_not_to_write = False
         self.is_known_to_write_nothing_beside = False
         self.is_known_to_defer_nothing = False
@@ -185,6 +196,23 @@ class TableCatalog:
         """Return the names of the procedures of clients that may end transactions, as in `HiddenWrites`."""
         return (await self._read_hidden_writes(session, keep=True)).committing
 
+    async def hidden_functions(
+        self, session: CommandRunner, mentioned: Collection[str], *, keep: bool = True
+    ) -> frozenset[str]:
+        """Return the names of the functions of clients that a statement may call without naming them.
+
+        `mentioned` are the words of its text, in lower case.
+        """
+        found = self._hidden_calls
+        if found is None or not keep:
+            version = self.version
+            (row,) = (await run_checked(session, [_HIDDEN_CALLS]))[0].rows
+            called, reached_by = (frozenset(read_text_array(cell)) for cell in row)
+            found = HiddenCalls(called, reached_by)
+            if keep and version == self.version and not self._in_progress:
+                self._hidden_calls = found
+        return frozenset() if found.reached_by.isdisjoint(mentioned) else found.called
+
     async def functions_handle_errors(self, session: CommandRunner, *, keep: bool = True) -> bool:
         """Return whether a function or a procedure of a client has a handler."""
         return (await self._read_hidden_writes(session, keep=keep)).handles_errors
@@ -251,7 +279,7 @@ def _table(row: list[Cell], unique: Iterable[UniqueIndex]) -> Table:
 
 
 def _unique_index(row: list[Cell]) -> UniqueIndex:
-    oid, _, name, nulls_equal, immediate, of_columns, predicate, keys, operators, collations = row
+    oid, _, name, nulls_equal, immediate, of_columns, predicate, keys, operators, collations, columns = row
     return UniqueIndex(
         read_int(oid),
         read_text(name),
@@ -262,6 +290,7 @@ def _unique_index(row: list[Cell]) -> UniqueIndex:
         tuple(read_text_array(keys)),
         tuple(read_text_array(operators)),
         tuple(read_text_array(collations)),
+        tuple(read_text_array(columns)),
     )
 
 

@@ -30,6 +30,7 @@ class UniqueIndex:
     """A unique index: its keys as expressions, the equality of each, and the rows that it covers.
 
     `of_columns`: it covers all rows, and its keys are columns. The log shows whether an update changes one of these.
+    `columns`: the columns that are its keys, none if a key is an expression.
     """
 
     oid: int
@@ -41,6 +42,7 @@ class UniqueIndex:
     keys: tuple[str, ...]
     operators: tuple[str, ...]
     collations: tuple[str, ...]
+    columns: tuple[str, ...]
 
     def select_keys(self, source: str, more: str) -> str:
         """Return a SELECT of the keys `_k0`, … of the rows of `source` that the index covers, and of `more`."""
@@ -182,19 +184,6 @@ class Table:
         """Return the statement that deletes those of the rows which have a twin."""
         return self._delete_of(f"SELECT _mine._place FROM {self._with_twins(index)}")
 
-    def delete_repeated(self, indexes: Iterable[UniqueIndex]) -> str:
-        """Return the statement that deletes those of the rows which have a key of an earlier one that surely stays.
-
-        That one has none of its keys after another row. What is deleted lets later rows stay, so the statement runs
-        again until it deletes nothing.
-        """
-        numbered = " UNION ALL ".join(
-            f"SELECT _place, _number, _first FROM ({self._numbered(index)}) _mine" for index in indexes
-        )
-        stays = "SELECT _number FROM _key GROUP BY _number HAVING pg_catalog.bool_and(_first = _number)"
-        repeated = f"SELECT _place FROM _key WHERE _first <> _number AND _first IN ({stays})"
-        return f"WITH _key AS MATERIALIZED ({numbered}) {self._delete_of(repeated)}"
-
     def delete_violating(self, index: UniqueIndex) -> str:
         """Return the statement that deletes those of the rows which have a twin, or the key of an earlier one."""
         return self._delete_of(
@@ -208,12 +197,15 @@ class Table:
     def _with_twins(self, index: UniqueIndex) -> str:
         """Return the join of rows with their twins.
 
-        OFFSET 0 hides from the planner that an index of `_mine` is unique: here it is not, and PostgreSQL would join a
-        twin with one row only.
+        The indexes may lack the rows (`store_rows_only`), so the planner has to find them by place: OFFSET 0. It also
+        hides that an index is unique: here it is not, and PostgreSQL would join a twin with one row only.
         """
-        rows = index.select_keys(f"ONLY {self.name}", "ctid AS _place")
+        mine = (
+            f"(SELECT ctid AS _place, _row.* FROM ONLY {self.name} _row WHERE ctid = ANY ($1) OFFSET 0) _row"
+        )
+        others = index.select_keys(f"ONLY {self.name}", "ctid AS _place")
         return (
-            f"({rows} AND ctid = ANY ($1) OFFSET 0) _mine JOIN ({rows} AND ctid <> ALL ($1)) _other"
+            f"({index.select_keys(mine, '_place')} OFFSET 0) _mine JOIN ({others} AND ctid <> ALL ($1)) _other"
             f" ON {index.equal('_mine', '_other')}"
         )
 

@@ -12,6 +12,7 @@ from tests.local_dsql.differential.families import FAMILIES
 from tests.local_dsql.differential.fuzz import Fuzz, Options
 from tests.local_dsql.differential.plain_postgres import PlainPostgres
 from tests.local_dsql.differential.transcript import Mismatch
+from tests.support.timing import TooSlowError
 
 
 def main() -> None:
@@ -37,7 +38,7 @@ def main() -> None:
             fuzz = Fuzz(cluster, server, seed, options)
             try:
                 fuzz.play(given.statements)
-            except Mismatch as error:
+            except (Mismatch, TooSlowError) as error:
                 print(f"MISMATCH, seed {seed}: {error}\n")
             finally:
                 fuzz.close()

@@ -139,6 +139,27 @@ CONFLICTS = [
         b("UPDATE p SET code = 'y' WHERE id = 1", "UPDATE 1"),
         a("COMMIT", OC000),
     ),
+    *(
+        case(
+            f"E0: an upsert of a row of which others have changed the key ({how})",
+            [
+                "CREATE TABLE u (id int PRIMARY KEY, code text UNIQUE, email text UNIQUE, n int)",
+                "INSERT INTO u VALUES (2, 'b', 'B', 1), (5, 'c', 'a', 2)",
+            ],
+            *_STALE,
+            b("UPDATE u SET id = 3 WHERE id = 5", "UPDATE 1"),
+            # By the snapshot it updates row 5; a doomed transaction may not find that row any more.
+            a(
+                f"INSERT INTO u VALUES ({row}, 1) ON CONFLICT (code) DO UPDATE SET n = u.n + 1 RETURNING n",
+                OneOf(([("3",)], [("1",)], OC000)),
+            ),
+            a("ROLLBACK", "ROLLBACK"),
+        )
+        for how, row in (
+            ("its other keys are free", "7, 'c', 'x'"),
+            ("its other keys are those of another row", "2, 'c', 'B'"),
+        )
+    ),
     case(
         "M1: DO NOTHING over a row updated since",
         _T,

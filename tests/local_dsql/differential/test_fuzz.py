@@ -12,6 +12,7 @@ import pytest
 
 from tests.local_dsql.differential.families import BY_NAME
 from tests.local_dsql.differential.fuzz import Fuzz, Options
+from tests.support.timing import unless_busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +45,13 @@ def _seeds() -> Iterator[object]:
 )
 def test_sessions_get_the_answers_of_the_oracle(seed: int, local: LocalCluster, plain: PlainPostgres) -> None:
     """No answer, no committed row and no verdict differs but by a registered difference, and no statement waits."""
-    with closing(Fuzz(local, plain, seed)) as fuzz:
-        fuzz.play(STATEMENTS)
-        assert fuzz.done["transactions"] > STATEMENTS / 20
+
+    def play() -> None:
+        with closing(Fuzz(local, plain, seed)) as fuzz:
+            fuzz.play(STATEMENTS)
+            assert fuzz.done["transactions"] > STATEMENTS / 20
+
+    unless_busy(play)
 
 
 @pytest.mark.parametrize("seed", [2, 4, 7, 9])
@@ -54,5 +59,9 @@ def test_sessions_get_the_answers_of_the_oracle(seed: int, local: LocalCluster, 
 def test_upserts_get_the_answers_of_the_oracle(seed: int, local: LocalCluster, plain: PlainPostgres) -> None:
     """By every unique index of the table, not only by that of the clause."""
     options = Options([BY_NAME["upserts of several keys"]], ddl=False, cuts=False, bursts=False)
-    with closing(Fuzz(local, plain, seed, options)) as fuzz:
-        fuzz.play(UPSERTS)
+
+    def play() -> None:
+        with closing(Fuzz(local, plain, seed, options)) as fuzz:
+            fuzz.play(UPSERTS)
+
+    unless_busy(play)

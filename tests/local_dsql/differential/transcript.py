@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from tests.support.timing import LONGEST
+from tests.support.timing import LONGEST, TooSlowError
 
 if TYPE_CHECKING:
     from tests.local_dsql.differential.wire_session import Answer, Request
@@ -39,7 +39,7 @@ class Transcript:
         """Keep a statement, count it, and hold its time against the limit.
 
         Raises:
-            Mismatch: it took so long that it must have waited, or too many took longer than `LONGEST`.
+            TooSlowError: it took so long that it must have waited, or too many took longer than `LONGEST`.
         """
         self.note(session, request, answer)
         self.statements += 1
@@ -47,10 +47,13 @@ class Transcript:
         if answer.seconds > LONGEST:
             self.slow.append(f"{session}: {request} took {answer.seconds:.3f} s")
             if answer.seconds > _NEVER or len(self.slow) > _STALLS:
-                raise self.mismatch("statements wait: " + "; ".join(self.slow))
+                raise TooSlowError(self._told("statements wait: " + "; ".join(self.slow)))
         return answer
 
     def mismatch(self, what: str) -> Mismatch:
         """Return the error that says what is wrong, what was said before, and how to see it again."""
+        return Mismatch(self._told(what))
+
+    def _told(self, what: str) -> str:
         story = "\n  ".join(self._lines)
-        return Mismatch(f"{what}\n\nsaid before:\n  {story}\n\nagain: {self._replay}")
+        return f"{what}\n\nsaid before:\n  {story}\n\nagain: {self._replay}"

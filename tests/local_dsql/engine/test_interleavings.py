@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.local_dsql.engine import cases_conflicts, cases_locks, cases_restore, cases_upserts
+from tests.local_dsql.engine import (
+    cases_conflicts,
+    cases_locks,
+    cases_restore,
+    cases_upsert_errors,
+    cases_upserts,
+)
 from tests.local_dsql.engine.interleavings import play
 from tests.local_dsql.engine.laboratory import Laboratory
 from tests.support.timing import unless_busy
@@ -19,7 +25,13 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("suspend_always", [False, True], ids=["on demand", "suspend always"])
 @pytest.mark.parametrize(
     "case",
-    (*cases_restore.CASES, *cases_conflicts.CASES, *cases_locks.CASES, *cases_upserts.CASES),
+    (
+        *cases_restore.CASES,
+        *cases_conflicts.CASES,
+        *cases_locks.CASES,
+        *cases_upserts.CASES,
+        *cases_upsert_errors.CASES,
+    ),
     ids=lambda case: case.name,
 )
 def test_interleaving(server: Server, suspend_always: bool, case: Case) -> None:

@@ -166,7 +166,7 @@ ATTEMPTS = (
         f"select local_dsql_engine.set_unique({token}, array(select indexrelid from pg_index), false)"
         for token in _TOKENS
     ),
-    *(f"select local_dsql_engine.skip_triggers({token}, 't'::regclass)" for token in _TOKENS),
+    *(f"select local_dsql_engine.store_rows_only({token}, 't'::regclass)" for token in _TOKENS),
     *(f"select local_dsql_engine.skip_checks({token}, 't'::regclass, true)" for token in _TOKENS),
 )
 

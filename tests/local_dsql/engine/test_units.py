@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dsql_dialect import libpg_query, parse, profile
 from local_dsql.engine import commands
@@ -13,11 +15,12 @@ from local_dsql.engine.commits import CommitCounter
 from local_dsql.engine.conflict_log import ConflictLog
 from local_dsql.engine.errors import CONFLICT, is_interruption
 from local_dsql.engine.owner_functions import OwnerFunctions
-from local_dsql.engine.requests import Request, as_autocommit, strip_surplus, with_text
+from local_dsql.engine.requests import Request, as_autocommit, free_parameter, strip_surplus, with_text
 from local_dsql.engine.row_count import rows_of_tag, tag_is_exact
 from local_dsql.engine.table_catalog import TableCatalog
 from local_dsql.engine.table_shapes import ForeignKey, Table, UniqueIndex
-from local_dsql.engine.upserts import is_upsert, update_condition
+from local_dsql.engine.upsert_texts import update_condition, with_clause
+from local_dsql.engine.upserts import is_upsert
 from local_dsql.wire import messages
 from local_dsql.wire.backend import Backend
 from local_dsql.wire.response import Response
@@ -48,7 +51,7 @@ def query(sql: str) -> Request:
 )
 def test_every_statement_of_a_table_is_sql_with_quoted_names(table: Table) -> None:
     index = UniqueIndex(
-        9, "i", True, True, False, "true", ("lower(e)",), ("OPERATOR(pg_catalog.=)",), (' COLLATE "C"',)
+        9, "i", True, True, False, "true", ("lower(e)",), ("OPERATOR(pg_catalog.=)",), (' COLLATE "C"',), ()
     )
     key = ForeignKey("k", 1, 1, False, ("id",), ("id",), 2, 2, False)
     texts = [
@@ -61,7 +64,6 @@ def test_every_statement_of_a_table_is_sql_with_quoted_names(table: Table) -> No
         table.twins(index),
         table.repeat,
         table.delete_twins(index),
-        table.delete_repeated([index, index]),
         table.delete_violating(index),
         table.delete_duplicates(index, 3),
         table.delete_images(index),
@@ -188,6 +190,35 @@ def test_the_condition_of_an_upsert(clause: str, condition: str | None) -> None:
     assert update_condition(request.statement) == condition
 
 
+EXPRESSIONS = st.recursive(
+    st.sampled_from(["1", "'RETURNING'", "excluded.returning", '"returning"', "$$RETURNING$$", "t.a[1]"]),
+    lambda inner: (
+        st.builds("({} + {})".format, inner, inner)
+        | st.builds("(SELECT {} FROM t)".format, inner)
+        | st.builds("f({})".format, inner)
+    ),
+    max_leaves=6,
+)
+
+
+@given(EXPRESSIONS, EXPRESSIONS, st.booleans())
+def test_the_condition_of_an_upsert_ends_where_the_parser_ends_it(
+    value: str, condition: str, returning: bool
+) -> None:
+    tail = "RETURNING a, 'ON CONFLICT'" if returning else ""
+    sql = f"INSERT INTO t (a) VALUES (1) ON CONFLICT (a) DO UPDATE SET a = {value} WHERE {condition} {tail}"
+    request = query(sql.rstrip())
+    assert request.statement is not None
+    assert str(update_condition(request.statement)).strip() == condition
+
+
+@pytest.mark.parametrize("head", ["", "with é as (insert into s values (1) returning 'insert into') "])
+def test_the_with_clause_of_an_upsert(head: str) -> None:
+    request = query(f"{head}insert /* x */ into public.t values (1) on conflict do nothing")
+    assert request.statement is not None
+    assert with_clause(request.statement) == head
+
+
 def test_requests_of_a_lone_statement() -> None:
     found = as_autocommit(query("update t set n = 1"))
     assert found is not None
@@ -200,19 +231,19 @@ def test_requests_of_a_lone_statement() -> None:
 def test_a_retold_request_keeps_types_and_values() -> None:
     parse_frame = messages.frame(b"P", b"name\0select $1\0" + struct.pack("!HI", 1, 23))
     bind = messages.frame(b"B", b"portal\0name\0\0\0\0\1\0\0\0\0015\0\0")
-    told = with_text(Request(parse_frame + bind), "select $1 + 1")
+    told = with_text(Request(parse_frame + bind), "select $1 + 1", "UTF8")
     assert told is not None
     kinds = dict(_frames(told.body))
     assert kinds[b"P"].endswith(b"select $1 + 1\0" + struct.pack("!HI", 1, 23))
     assert kinds[b"B"].endswith(b"\0\0\0\1\0\0\0\0015\0\0")
-    assert with_text(Request(bind), "select 1") is None
+    assert with_text(Request(bind), "select 1", "UTF8") is None
 
 
 def test_a_retold_request_leaves_out_parameters_that_it_does_not_name() -> None:
     parse_frame = messages.frame(b"P", b"\0select $1, $2, $3, $4\0" + struct.pack("!HII", 2, 23, 20))
     values = b"\0\0\0\1a" + b"\0\0\0\1b" + b"\0\0\0\1c" + b"\xff\xff\xff\xff"
     bind = messages.frame(b"B", b"\0\0" + struct.pack("!HHHHHH", 4, 0, 1, 0, 1, 4) + values + b"\0\0")
-    told = with_text(Request(parse_frame + bind), "select $1, $3, '$4'")
+    told = with_text(Request(parse_frame + bind), "select $1, $3, '$4'", "UTF8")
     assert told is not None
     kinds = dict(_frames(told.body))
     assert kinds[b"P"].endswith(struct.pack("!HIII", 3, 23, 25, 0))
@@ -221,8 +252,30 @@ def test_a_retold_request_leaves_out_parameters_that_it_does_not_name() -> None:
     )
 
 
-def test_only_ascii_is_retold() -> None:
-    assert with_text(query("select 1"), "select 'é'") is None
+def test_a_retold_request_takes_a_value_more() -> None:
+    parse_frame = messages.frame(b"P", b"\0select $1, $2, $3\0" + struct.pack("!HII", 2, 23, 20))
+    values = b"\0\0\0\1a" + b"\0\0\0\1b" + b"\0\0\0\1c"
+    added = commands.Parameter(99, b"image")
+    image = struct.pack("!I", 5) + b"image"
+    for formats, expected in ((), (0, 0, 0, 1)), ((1,), (1, 1, 1, 1)), ((0, 1, 0), (0, 1, 0, 1)):
+        head = struct.pack(f"!H{len(formats)}HH", len(formats), *formats, 3)
+        bind = messages.frame(b"B", b"\0\0" + head + values + b"\0\1\0\1")
+        told = with_text(Request(parse_frame + bind), "select $2, $4", "UTF8", added)
+        assert told is not None
+        kinds = dict(_frames(told.body))
+        assert kinds[b"P"].endswith(struct.pack("!HIIII", 4, 25, 20, 25, 99))
+        null = b"\xff\xff\xff\xff"
+        sent = struct.pack("!HHHHHH", 4, *expected, 4) + null + b"\0\0\0\1b" + null + image + b"\0\1\0\1"
+        assert kinds[b"B"].endswith(sent)
+    told = with_text(query("select"), "select $1", "UTF8", added)
+    assert told is not None
+    assert dict(_frames(told.body))[b"B"].endswith(struct.pack("!HHH", 1, 1, 1) + image + b"\0\0")
+    assert free_parameter("select $2, '$7', $1") == 3
+
+
+def test_only_utf8_is_retold_beyond_ascii() -> None:
+    assert with_text(query("select 1"), "select 'é'", "LATIN1") is None
+    assert with_text(query("select 1"), "select 'é'", "UTF8") is not None
 
 
 def test_winners_are_named_once_and_in_order() -> None:
