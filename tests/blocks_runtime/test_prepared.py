@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+import enum
+import gc
+import weakref
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 
-from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, Sql, sql
+from blocks_runtime import AsyncDistributedDatabase, DistributedDatabase, Sql, errors, sql
 from blocks_runtime.database import prepared
 
 if TYPE_CHECKING:
@@ -155,3 +159,76 @@ def test_texts_have_the_encoding_that_is_set_now(connected: DistributedDatabase)
 
     assert connected.transaction(work) == [{"größe": "Ärger", "n": 5}] * 9
     assert connected.query_one(text) == {"größe": "Ärger", "n": 5}
+
+
+SETTINGS = {
+    "DateStyle": ("SQL, MDY", "SQL, DMY", "date '2026-02-01'", date(2026, 2, 1)),
+    "TimeZone": ("Asia/Tokyo", "UTC", "timestamptz '2026-01-01 12:00+00'", NOON),
+    "client_encoding": ("LATIN1", "UTF8", "'Ärger'::text", "Ärger"),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_values_are_read_by_what_their_own_statement_has_set(
+    connected: DistributedDatabase, name: str
+) -> None:
+    before, after, expression, value = SETTINGS[name]
+
+    def work(tx: Transaction) -> list[object]:
+        tx.execute(Sql((f"SET LOCAL {name} = '{before}'",)))
+        first = tx.query_value(Sql((f"SELECT {expression}",)))
+        row = tx.query_one(Sql((f"SELECT set_config('{name}', '{after}', true), {expression} AS value",)))
+        return [first, row and row["value"]]
+
+    assert connected.transaction(work) == [value, value]
+
+
+@pytest.mark.usefixtures("schema_of_the_app")
+def test_obsolete_statements_are_closed_a_few_at_a_time(connected: DistributedDatabase) -> None:
+    """All at once, they would use up the deadline of the statement that is prepared next."""
+    connected.execute(sql("CREATE TABLE own.growing (id int)"))
+    for number in range(20):
+        for _ in range(6):
+            connected.query(Sql((f"SELECT {number}",)))
+    connected.execute(sql("ALTER TABLE own.growing ADD COLUMN more int"))
+    left = [len(connected.query(NAMES))]
+    for number in range(30, 45):
+        for _ in range(6):
+            connected.query(Sql((f"SELECT {number}",)))
+        left.append(len(connected.query(NAMES)))
+    assert all(earlier - later <= prepared.CLOSED for earlier, later in pairwise(left))
+    assert left[-1] < left[0]
+
+
+def test_the_classes_of_values_are_forgotten(connected: DistributedDatabase) -> None:
+    classes = []
+    for _ in range(2000):
+        kind = enum.Enum("kind", {"A": 1})
+        classes.append(weakref.ref(kind))
+        connected.query_value(sql("SELECT {value}::text", value=kind["A"]))
+    del kind
+    gc.collect()
+    assert sum(each() is not None for each in classes) < 1500
+
+
+def test_a_statement_of_a_transaction_begins_without_the_last_result(connected: DistributedDatabase) -> None:
+    counts: list[int] = []
+
+    def work(tx: Transaction) -> None:
+        tx.query(sql("SELECT repeat('x', 1000)"))
+        cursor = tx._session._cursor
+        counts.append(cursor.count)
+        try:
+            tx.query(sql("SELECT nothing"))
+        finally:
+            counts.append(cursor.count)
+
+    with pytest.raises(errors.QueryFailed):
+        connected.transaction(work)
+    assert counts == [1, 0]
+
+
+def test_a_text_with_a_nul_is_refused() -> None:
+    """The protocol would end the statement there: a DELETE without its WHERE."""
+    with pytest.raises(ValueError, match="NUL"):
+        sql("DELETE FROM items \0 WHERE false")

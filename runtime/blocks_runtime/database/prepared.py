@@ -23,6 +23,9 @@ AFTER = 5 if psycopg.capabilities.has_send_close_prepared() else None
 KEPT = 100
 """Largest number of statements that are prepared at a time, and of those whose executions are counted."""
 
+CLOSED = 2
+"""Largest number of forgotten statements that are closed before another one is prepared."""
+
 
 class PreparedStatements:
     """Names of prepared statements by text and types; the oldest has to be closed once there are `KEPT`."""
@@ -43,11 +46,16 @@ class PreparedStatements:
         self._executions[key] = count + 1
         return False
 
-    def surplus(self) -> bytes | None:
-        """Return the name of a statement to close before another one is prepared: a forgotten one, or one too many."""
-        if self._obsolete:
-            return self._obsolete.pop()
-        return self.names.pop(next(iter(self.names))) if len(self.names) >= KEPT else None
+    def take_surplus(self) -> list[bytes]:
+        """Return names of statements to close before another one is prepared: forgotten ones, and one too many.
+
+        They are few, because each takes a round trip; there are more to close than one each time, so they become fewer.
+        """
+        surplus = self._obsolete[:CLOSED]
+        del self._obsolete[:CLOSED]
+        if len(self.names) >= KEPT:
+            surplus.append(self.names.pop(next(iter(self.names))))
+        return surplus
 
     def new_name(self) -> bytes:
         """Return a name that was not used before."""

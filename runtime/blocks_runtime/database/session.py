@@ -55,6 +55,9 @@ IDLE = 20.0
 PING_TIMEOUT = 3.0
 """Seconds in which an idle connection must answer; Lambda may have frozen the sandbox, and the server may be gone."""
 
+_CONVERSIONS = 1000
+"""Statements for which the classes of bound values are remembered, with the ways to convert them."""
+
 PIECE = 64 * 1024
 """Bytes of a COPY sent in one message."""
 
@@ -122,6 +125,7 @@ class Session:
         self._instrumentation = watch
         self._settings = self._reported()
         self._cursor = Cursor(connection, self._settings)
+        self._converted_until = _CONVERSIONS
         self._prepared = PreparedStatements()
         self._descriptor = connection.fileno()
         self._ends = _ends_of(self._descriptor)
@@ -152,6 +156,9 @@ class Session:
     def reset(self) -> bool:
         """Drop the result; return whether the connection is as it was opened, and outside of a transaction."""
         self._cursor.clear()
+        if self.statements > self._converted_until:  # an application may make classes without end
+            self._converted_until = self.statements + _CONVERSIONS
+            self._cursor = Cursor(self._connection, self._cursor.settings)
         if self._stale or not self.outside:
             return False
         if self._called:  # a function may have set parameters
@@ -211,6 +218,7 @@ class Session:
             self._check_length(statement)
         self._prepare(until)
         pgconn = self._pgconn
+        self._cursor.clear()  # the last result stays in memory no longer than needed
         before = pgconn.transaction_status
         try:
             result = self._answer(text, statement.values)
@@ -221,6 +229,8 @@ class Session:
             raise manual_transaction_control((result.command_status or b"").decode())
         if "(" in text or result.status != _ROWS:
             self._note_effects(statement, result)
+            if self._called:
+                self._convert_as_set()  # the statement may have set parameters before it made its rows
         cursor = self._cursor
         cursor.show(result, row_factory)
         return cursor
@@ -258,7 +268,7 @@ class Session:
     def _prepare_on_server(self, text: str, types: tuple[int, ...]) -> bytes:
         """Prepare a statement, in the place of those that are not needed any more, and return its name."""
         pgconn, wait = self._pgconn, self._connection.wait
-        while (old := self._prepared.surplus()) is not None:
+        for old in self._prepared.take_surplus():
             pgconn.send_close_prepared(old)
             _succeeded(wait(generators.execute(pgconn)))
         name = self._prepared.new_name()

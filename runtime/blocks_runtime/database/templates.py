@@ -120,8 +120,12 @@ def closed(text: str, slot: str | None = None) -> str:
     """Return a text that may be followed by a placeholder or by other text.
 
     Raises:
-        ValueError: it ends inside a literal, a quoted name or a comment, or holds a parameter such as `$1`.
+        ValueError: it ends inside a literal, a quoted name or a comment, or holds a parameter such as `$1` or a NUL.
     """
+    if "\0" in text:
+        raise ValueError(
+            "a template has a NUL character, at which the protocol ends the statement; remove it"
+        )
     inside = unclosed(text)
     if slot is not None and text.endswith("$"):
         raise ValueError(f"${{{slot}}}: the dollar sign would become part of the parameter; write {{{slot}}}")
