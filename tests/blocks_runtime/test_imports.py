@@ -35,7 +35,7 @@ def test_import_pulls_in_nothing_else() -> None:
     assert modules_after("from blocks_runtime import DistributedDatabase, sql") == {
         *("__future__", "blocks_runtime", "blocks_runtime.database", *lazy),
         *(f"blocks_runtime.database.{module}" for module in own),
-        *("blocks_runtime.shared.callbacks", "blocks_runtime.shared.deadline"),
+        *("blocks_runtime.shared.callbacks", "blocks_runtime.shared.deadline", "_functools"),
     }
 
 

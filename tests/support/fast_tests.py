@@ -24,16 +24,17 @@ LEFT_OUT = (
     *("blocks", "blocks_cli/dev", "blocks_cli/http", "blocks_cli/lambda_", "cloudformation"),
     *("blocks_cli/test_first_week.py", "blocks_cli/test_logs.py"),
     *("blocks_cli/local/test_cleanup.py", "end_to_end"),
-    *("dsql_dialect/test_linear.py", "dsql_dialect/test_grammar_corpus.py"),
+    *("dsql_dialect/test_linear.py", "dsql_dialect/test_grammar_corpus.py", "test_regular_expressions.py"),
     *(
         "local_dsql/engine/test_kept_commits.py",
         "local_dsql/wire/test_collector.py",
         "isolation/test_checker.py",
     ),
     *("lambda_migrator/test_ledger_model.py", "lambda_migrator/test_upgrade_model.py"),
+    *("dsql_dialect/test_properties.py", "lambda_peering/test_crashes.py", "blocks_runtime/test_gc_pause.py"),
 )
-"""Paths below `tests/` that import the CDK in conftest.py, which starts Node; that measure processor time; and models
-with thousands of random histories."""
+"""Paths below `tests/` that import the CDK in conftest.py, which starts Node; that measure processor time or the
+garbage collector; models with thousands of random histories, random texts, and a crash at each of many calls."""
 
 SERVERS = (
     *("LocalCluster", "PlpgsqlCluster", "Cluster", "Server", "DataDirectory", "PlainPostgres", "LocalDynamo"),

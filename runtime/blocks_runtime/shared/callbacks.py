@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-from types import CodeType
+from _functools import partial  # type: ignore[import-not-found]  # which `functools` exports; that one imports ten modules
 
 _GENERATOR = 0x20 | 0x200
 """Flags of the code of generator functions and asynchronous ones: `inspect.CO_GENERATOR`, `CO_ASYNC_GENERATOR`."""
+
+_Code = type((lambda: None).__code__)
 
 
 def refuse_generator_function(fn: object) -> None:
@@ -19,7 +20,7 @@ def refuse_generator_function(fn: object) -> None:
         fn = fn.func
     call = getattr(type(fn), "__call__", None)  # noqa: B004 (the method itself is asked for)
     # An object such as a mock may have any attribute, with any value.
-    codes = [found for each in (fn, call) if isinstance(found := getattr(each, "__code__", None), CodeType)]
+    codes = [found for each in (fn, call) if isinstance(found := getattr(each, "__code__", None), _Code)]
     if codes and codes[0].co_flags & _GENERATOR:
         raise TypeError(
             f"{getattr(fn, '__qualname__', fn)} is a generator function: its body would run after the transaction; "

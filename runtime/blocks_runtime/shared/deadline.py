@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from ..errors import DeadlineExceeded
-
 TYPE_CHECKING = False  # `typing` costs more to import than the whole runtime
 if TYPE_CHECKING:
     from typing import Protocol, TypeAlias
+
+    from ..errors import DeadlineExceeded
 
     class LambdaContext(Protocol):
         """The second argument that Lambda passes to a handler."""
@@ -53,6 +53,8 @@ def earliest(one: float | None, other: float | None) -> float | None:
 
 def not_sent(reason: str = "") -> DeadlineExceeded:
     """Return the error for a statement whose deadline passed before it was sent, with the reason for the wait."""
+    from ..errors import DeadlineExceeded  # `errors` costs more to import than a deadline that does not pass
+
     late = DeadlineExceeded(
         "the deadline passed before the statement was sent" + (f": {reason}" if reason else "")
     )

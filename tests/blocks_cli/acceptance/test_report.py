@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from blocks_cli.acceptance.check import Check, Finding, Verdict
 from blocks_cli.acceptance.checks import CHECKS, Outcome
 from blocks_cli.acceptance.report import Report, redacted
-from blocks_cli.commands.acceptance import acceptance
 from blocks_cli.errors import CommandError
+from blocks_cli.main import cli
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def test_what_differs_or_failed_counts() -> None:
     ],
 )
 def test_wrong_options(arguments: list[str], what: str, remedy: str) -> None:
-    result = CliRunner().invoke(acceptance, arguments)
+    result = CliRunner().invoke(cli, ["acceptance", *arguments])
     assert isinstance(result.exception, CommandError)
     assert (result.exception.what, result.exception.remedy) == (what, remedy)
 
 
 def test_list_as_json_has_all_checks() -> None:
-    result = CliRunner().invoke(acceptance, ["--list", "--json"])
+    result = CliRunner().invoke(cli, ["acceptance", "--list", "--json"])
     assert [each["id"] for each in json.loads(result.stdout)] == [each.id for each in CHECKS]
