@@ -79,6 +79,8 @@ class Relay:
 
     def tear(self) -> None:
         """Break all connections, dropping suspended messages; new connections are relayed normally."""
+        with self._lock:
+            self._trap = None  # a message that has arrived already would stop its thread for ever
         self._cut()
         self._flowing.set()
 
