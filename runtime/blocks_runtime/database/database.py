@@ -325,8 +325,6 @@ class DistributedDatabase(Statements):
         with GcPaused():
             from .engine import engine_for
         with self._lock:
-            if (
-                self._engine is None or self._engine.process != getpid()
-            ):  # a parent's connections are not ours
+            if self._engine is None or self._engine.process != getpid():
                 self._engine = engine_for(self.name, self._max_connections, self._statement_deadline)
             return self._engine

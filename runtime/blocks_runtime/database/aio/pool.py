@@ -105,11 +105,7 @@ class AsyncPool:
         """Return the newest idle connection that works, or a new one, and whether it had been used before."""
         if self._closed:
             raise ConnectionFailed("the database was closed by close(); make a new one", retryable=False)
-        while self._idle:
-            try:
-                session = self._idle.pop()
-            except IndexError:  # another thread took the last one meanwhile
-                break
+        while (session := self._newest()) is not None:
             if await self._passes(session, check, until):
                 return session, True
             self._replaced += 1
