@@ -40,8 +40,10 @@ class RefusingRelay(Relay):
         self._start(threading.Thread(target=self._refuse))
 
     def _refuse(self) -> None:
-        for answer in self._answers:
+        for number, answer in enumerate(self._answers, 1):
             client, _ = self._refusing.accept()
+            if number == len(self._answers):
+                self._server = self._cluster  # before the answer: the client may connect again at once
             with (
                 client,
                 contextlib.suppress(OSError),
@@ -49,7 +51,6 @@ class RefusingRelay(Relay):
             ):
                 tls.recv(65536)
                 tls.sendall(answer)
-        self._server = self._cluster
         self._refusing.close()
 
 
