@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import importlib
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,16 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+SMALL = "tabnanny"
+"""A module of the standard library that nothing else imports."""
+
+
 @pytest.fixture(autouse=True)
 def collector() -> Iterator[None]:
+    sys.modules.pop(SMALL, None)
     gc.unfreeze()
     yield
     gc.enable()
     gc.freeze()  # as tests/conftest.py does
 
 
-def test_objects_made_during_the_pause_are_old_and_still_collected() -> None:
+def test_objects_made_during_imports_are_old_and_still_collected() -> None:
     with GcPaused():
+        importlib.import_module(SMALL)
         assert not gc.isenabled()
         cycle: list[object] = []
         cycle.append(cycle)
@@ -33,6 +41,14 @@ def test_objects_made_during_the_pause_are_old_and_still_collected() -> None:
     assert made in map(id, gc.get_objects(generation=2))
     gc.collect()
     assert made not in map(id, gc.get_objects())
+
+
+def test_the_heap_is_left_alone_without_an_import() -> None:
+    with GcPaused():
+        assert not gc.isenabled()
+        made: list[object] = [[]]
+    assert gc.isenabled()
+    assert id(made) in map(id, gc.get_objects(generation=0))
 
 
 def test_the_collector_is_enabled_after_an_error() -> None:
@@ -52,5 +68,5 @@ def test_objects_frozen_by_the_app_stay_frozen() -> None:
     gc.freeze()
     frozen = gc.get_freeze_count()
     with GcPaused():
-        pass
+        importlib.import_module(SMALL)
     assert gc.get_freeze_count() > frozen / 2, "all but what has ended by itself"
