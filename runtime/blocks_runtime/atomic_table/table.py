@@ -101,7 +101,13 @@ class AtomicTable(Reads):
         """Delete one item, or any number of items; missing ones are no error.
 
         Several are deleted in batches, as `set` writes them. Locks of these keys that were acquired before are not
-        valid any more: the stored lock gets a new version, which is greater than all before.
+        valid any more: the stored lock gets a new version, which is greater than all before. Locks are read and written
+        after the items. So after any error, `DeadlineExceeded` included, items may be deleted and their locks still
+        valid; a repetition does what is left.
+
+        Raises:
+            CommitOutcomeUnknown: an answer was lost, and another writer has written an item since.
+            DatabaseError: see `blocks_runtime.errors`.
         """
         from .keys import is_one_key
 
