@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,15 @@ gc.set_threshold(50_000, 50, 10)
 @pytest.fixture(scope="session")
 def dsql_migrated() -> None:
     """No migrations: the app that `make demo` has deployed in this folder is not the app of the tests."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def folder_of_nested_runs(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have a pytest that a test starts make, and clean up, temporary folders of its own.
+
+    It would otherwise remove those of earlier runs, whose gigabytes of databases take it tens of seconds.
+    """
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(tmp_path_factory.mktemp("nested"))
 
 
 @pytest.fixture
