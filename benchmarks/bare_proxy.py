@@ -14,7 +14,6 @@ import asyncio
 import gc
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, cast
 import psycopg
 import uvloop
 
+from benchmarks.ports import free_port
 from blocks_runtime import signing
 from blocks_runtime.contract import ADMIN_ROLE
 from dsql_dialect.profiles import NEWEST
@@ -151,12 +151,6 @@ async def _serve(folder: Path, postgres: Postgres) -> None:
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     await plain.close()
     await proxy.close()
-
-
-def free_port() -> int:
-    """Return a port that no program listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from benchmarks import bare_proxy, pgbouncer
+from benchmarks import bare_proxy, byte_relay, pgbouncer
 from benchmarks.harness import Measured, compare, measured, pin, present, speeds
 from dsql_dialect.limits import ROWS_PER_TRANSACTION
 from dsql_dialect.profiles import NEWEST
@@ -148,13 +148,16 @@ def reads() -> Iterator[list[Measured]]:
             title: stack.enter_context(psycopg.connect(**endpoints[name], autocommit=True))  # type: ignore[arg-type]
             for name, title in names.items()
         }
-        direct = endpoints["socket"]
+        relays = [byte_relay]
         if pgbouncer.available():
-            server = pgbouncer.running(str(direct["host"]), int(direct["port"]), str(direct["user"]))
-            for title, conninfo in zip(pgbouncer.NAMES, stack.enter_context(server), strict=True):
-                connections[title] = stack.enter_context(psycopg.connect(conninfo, autocommit=True))
+            relays.append(pgbouncer)
         else:
             print("PgBouncer is left out: it is not on PATH")
+        direct = endpoints["socket"]
+        for relay in relays:
+            server = relay.running(str(direct["host"]), int(direct["port"]), str(direct["user"]))
+            for title, conninfo in zip(relay.NAMES, stack.enter_context(server), strict=True):
+                connections[title] = stack.enter_context(psycopg.connect(conninfo, autocommit=True))
         admin = connections[names["tls"]]
         admin.execute("CREATE TABLE lookup (id int PRIMARY KEY, v text)")
         admin.execute("INSERT INTO lookup SELECT n, 'v' || n FROM generate_series(1, 1000) AS n")

@@ -6,15 +6,13 @@ It pools sessions, like the local DSQL, so prepared statements and transactions 
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.bare_proxy import free_port
+from benchmarks.ports import free_port, wait_until_listening
 from local_dsql.access import ClusterName, new_identifier
 from local_dsql.postgres import choose_account
 from local_dsql.tls import CertificateStore
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
 
 NAMES = ("PgBouncer, TLS", "PgBouncer, plain text")
 """Names of the contenders, in the order of the connection strings of `running`."""
-_PATIENCE = 10
-"""Seconds to wait for its first answer."""
 _SETTINGS = """[databases]
 postgres = host={sockets} port={server_port} user={user} dbname=postgres
 [pgbouncer]
@@ -70,22 +66,9 @@ def running(sockets: str, server_port: int, user: str) -> Iterator[tuple[str, st
         account = choose_account()  # it refuses to run as root, like PostgreSQL
         with subprocess.Popen(["pgbouncer", "-q", settings], preexec_fn=account.enter) as process:
             try:
-                _wait(port)
+                wait_until_listening(port)
                 common = f"host=localhost hostaddr=127.0.0.1 port={port} user={user} dbname=postgres"
                 encrypted = f"{common} sslmode=verify-full sslrootcert={certificates.authority_file}"
                 yield encrypted, f"{common} sslmode=disable"
             finally:
                 process.terminate()
-
-
-def _wait(port: int) -> None:
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-        else:
-            return

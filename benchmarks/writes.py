@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from benchmarks import bare_proxy, pgbouncer, pglite
+from benchmarks import bare_proxy, byte_relay, pgbouncer, pglite
 from benchmarks.harness import Measured, compare, measured, pin, present, speeds
 from dsql_dialect.profiles import NEWEST
 from local_dsql import LocalCluster
@@ -125,13 +125,14 @@ def measure() -> Iterator[list[Measured]]:
         other = peer()
         if other is not None:
             connections[other[0]] = connect(other[1])
+        info = connections[DIRECT].info
+        encrypted, _ = stack.enter_context(byte_relay.running(info.host, info.port, info.user))
+        relays = {byte_relay.NAMES[0]: connect(encrypted)}
         if pgbouncer.available():
-            info = connections[DIRECT].info
             encrypted, _ = stack.enter_context(pgbouncer.running(info.host, info.port, info.user))
-            pooled = connect(encrypted)
+            relays[pgbouncer.NAMES[0]] = connect(encrypted)
         else:
             print("PgBouncer is left out: it is not on PATH")
-            pooled = None
         if pglite.available():
             connections[PGLITE] = connect(stack.enter_context(pglite.running()))
         else:
@@ -144,8 +145,8 @@ def measure() -> Iterator[list[Measured]]:
         for title, work, baseline, bar in (*WORK, *of_peer):
             if baseline in connections:
                 contenders = {name: work(connections[name]) for name in (baseline, OURS)}
-                if pooled is not None and baseline == DIRECT:
-                    contenders[pgbouncer.NAMES[0]] = work(pooled)
+                if baseline == DIRECT:
+                    contenders |= {name: work(connection) for name, connection in relays.items()}
                 yield speeds(title, compare(contenders), baseline=baseline, bars={OURS: bar} if bar else {})
         yield tpcb(cluster)
 
