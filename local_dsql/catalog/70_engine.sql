@@ -237,8 +237,9 @@ $$;
 
 -- The names of the functions of clients that other objects call: defaults, generated columns, CHECKs, domains, indexes and views.
 -- And the names that a statement must mention to reach them: of tables, views, domains, parents with actions on such tables, and
--- of all routines, which may mention those.
-CREATE FUNCTION local_dsql_engine.hidden_calls(OUT called text[], OUT reached_by text[])
+-- of all routines, which may mention those. And whether a domain is among the objects: a bound value may have its type, of which
+-- no text has the name.
+CREATE FUNCTION local_dsql_engine.hidden_calls(OUT called text[], OUT reached_by text[], OUT by_domains boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 WITH RECURSIVE routine AS (
     SELECT p.oid, lower(p.proname::text) AS name FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -265,7 +266,8 @@ WITH RECURSIVE routine AS (
 SELECT ARRAY(SELECT DISTINCT name FROM call),
     ARRAY(SELECT lower(c.relname::text) FROM pg_class c JOIN hiding h ON c.oid = h.place
         UNION SELECT lower(t.typname::text) FROM pg_type t JOIN hiding h ON t.oid = h.place
-        UNION SELECT name FROM routine)
+        UNION SELECT name FROM routine),
+    EXISTS (SELECT FROM pg_type t JOIN hiding h ON t.oid = h.place)
 $$;
 
 -- What statements of DSQL's own write into the tables of the proxy, within the client's transaction. They are functions of

@@ -158,7 +158,7 @@ def _failed(held: HeldSession, frames: list[Frame]) -> _Run:
 async def _run_counted(held: HeldSession, request: Request, body: bytes) -> _Run:
     """Run the statement up to a Flush, check the limits, and commit it."""
     session, services = held.session, held.services
-    beside = await services.catalog.writes_beside(held)
+    beside = await services.catalog.writes_beside(held, request.statement)
     (before,) = await held.ask(savepoints.TELL)  # a first run that was rolled back has written log, too
     _, services.log.end = _told(before)
     session.interruptible = True

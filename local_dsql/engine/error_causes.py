@@ -83,7 +83,9 @@ async def may_handle_errors(held: HeldSession, request: Request) -> bool:
         return statement is None or _GUARD_OF_HANDLERS in statement.backend_sql or await _is_any(held)
     if not await _is_any(held):
         return False
-    return bool(statement.functions) or not statement.is_dml or bool(await _hidden_functions(held, statement))
+    if statement.kind not in (Kind.QUERY, Kind.DML):
+        return True
+    return await held.services.catalog.may_call(held, statement, keep=_keeps(held))
 
 
 async def may_upsert(held: HeldSession, statement: Statement | None) -> bool:

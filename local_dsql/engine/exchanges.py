@@ -156,7 +156,7 @@ class Write:
             and transaction.doomed is None
             and not (transaction.implicit or transaction.changes_catalog or transaction.replay)
             and not services.commits.has_moved(transaction.commits)
-            and services.catalog.is_known_to_write_nothing_beside
+            and services.catalog.write_is_known_to_be_counted(statement)
             and not services.injector.has_predicates
             and not transaction.rules.ddl
         )

@@ -19,14 +19,14 @@ CHANGING = (OperationKind.INSERT, OperationKind.UPDATE, OperationKind.DELETE)
 async def count_rows(held: HeldSession, request: Request, answer: Response) -> bool:
     """Add the changes of a statement that has just succeeded to `Transaction.rows`; return whether the log was read.
 
-    The command tag has the number if the statement is one write, and nothing else in the database can write: no foreign
-    key with an action, no function of a client. Otherwise the log is read, except for a doomed transaction.
+    The command tag has the number if the statement is one write, and nothing beside it can write: no foreign key with
+    an action, and no function of a client that it may call. Otherwise the log is read, except for a doomed transaction.
     """
     transaction = held.transaction
     if request.is_ddl:
         return False
     if tag_is_exact(request, answer) and not await held.services.catalog.writes_beside(
-        held, keep=not held.transaction.changes_catalog
+        held, request.statement, keep=not transaction.changes_catalog
     ):
         rows = rows_of_tag(answer)
         transaction.rows += rows

@@ -14,12 +14,14 @@ from local_dsql.engine.commands import (
     run_checked,
     text,
 )
+from local_dsql.engine.mentions import folded, mentions
 from local_dsql.engine.table_shapes import ForeignKey, Table, UniqueIndex
 from local_dsql.wire.sql import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from dsql_dialect import Statement
     from local_dsql.engine.commands import Cell, CommandRunner
     from local_dsql.engine.owner_functions import OwnerFunctions
 
@@ -29,6 +31,8 @@ _FOREIGN_KEYS = Command("SELECT * FROM local_dsql_engine.foreign_keys()", binary
 _HIDDEN_WRITES = Command("SELECT * FROM local_dsql_engine.hidden_writes()", binary=True)
 _HIDDEN_CALLS = Command("SELECT * FROM local_dsql_engine.hidden_calls()", binary=True)
 _FILE_MENTIONED = "SELECT pg_catalog.pg_relation_filenode(pg_catalog.to_regclass($1))"
+_MOST_TEXTS = 8192
+"""Number of texts that are known to call no function of a client."""
 _FILE = "SELECT local_dsql_engine.file_of($1, $2)"
 
 
@@ -68,10 +72,13 @@ class HiddenWrites(NamedTuple):
 
 class HiddenCalls(NamedTuple):
     """Functions that no text of a statement shows, in lower case: `called` by defaults, generated columns, CHECKs,
-    domains, indexes or views. A statement that reaches them mentions one of the names `reached_by`."""
+    domains, indexes or views. A statement that reaches them mentions one of the names `reached_by`, and one that calls
+    any function of a client mentions one of `names` (`engine.mentions`), unless a domain calls one: `by_domains`."""
 
     called: frozenset[str]
     reached_by: frozenset[str]
+    names: frozenset[str]
+    by_domains: bool
 
 
 class TableCatalog:
@@ -86,9 +93,9 @@ class TableCatalog:
         self.version = 0
         self._in_progress = 0
         self.reads_are_known_not_to_write = False
-        """True if `reads_may_write` was false since the last change of the catalog."""
+        """True if `read_may_write` was false for every read since the last change of the catalog."""
         self.is_known_to_write_nothing_beside = False
-        """True if `writes_beside` was false since the last change of the catalog."""
+        """True if `writes_beside` was false for every write since the last change of the catalog."""
         self.is_known_to_defer_nothing = False
         """True if the foreign keys are known, and none of them is deferrable."""
         self._changes: list[CatalogChange] = []
@@ -96,6 +103,8 @@ class TableCatalog:
         self._foreign_keys: tuple[ForeignKey, ...] | None = None
         self._hidden_writes: HiddenWrites | None = None
         self._hidden_calls: HiddenCalls | None = None
+        self._calling_nothing: set[str] = set()
+        """Texts that are known to call no function of a client."""
 
     def begin_change(self) -> None:
         """Keep nothing until `end_change`: a COMMIT that changes the catalog takes effect before its answer arrives."""
@@ -118,6 +127,7 @@ class TableCatalog:
         self._foreign_keys = None
         self._hidden_writes = None
         self._hidden_calls = None
+        self._calling_nothing.clear()
         self.reads_are_known_not_to_write = False
         self.is_known_to_write_nothing_beside = False
         self.is_known_to_defer_nothing = False
@@ -184,13 +194,53 @@ class TableCatalog:
             self.is_known_to_defer_nothing = not any(key.deferrable for key in found)
         return found
 
-    async def writes_beside(self, session: CommandRunner, *, keep: bool = True) -> bool:
-        """Return whether a write may change rows that its command tag does not count."""
-        return (await self._read_hidden_writes(session, keep=keep)).beside_writes
+    async def writes_beside(
+        self, session: CommandRunner, statement: Statement | None, *, keep: bool = True
+    ) -> bool:
+        """Return whether a write may change rows that its command tag does not count; None stands for any write."""
+        hidden = await self._read_hidden_writes(session, keep=keep)
+        return hidden.by_keys or (hidden.by_functions and await self.may_call(session, statement, keep=keep))
 
-    async def reads_may_write(self, session: CommandRunner, *, keep: bool = True) -> bool:
-        """Return whether a statement that only reads by its text may change or lock rows."""
-        return (await self._read_hidden_writes(session, keep=keep)).of_reads
+    def write_is_known_to_be_counted(self, statement: Statement) -> bool:
+        """Return whether `writes_beside` was false for a write since the last change of the catalog."""
+        if self.is_known_to_write_nothing_beside:
+            return True
+        hidden = self._hidden_writes
+        return hidden is not None and not hidden.by_keys and statement.text in self._calling_nothing
+
+    async def read_may_write(
+        self, session: CommandRunner, statement: Statement | None, *, keep: bool = True
+    ) -> bool:
+        """Return whether a statement that only reads by its text may change or lock rows; None stands for any."""
+        hidden = await self._read_hidden_writes(session, keep=keep)
+        return hidden.by_views or (hidden.by_functions and await self.may_call(session, statement, keep=keep))
+
+    def read_is_known_not_to_write(self, statement: Statement | None) -> bool:
+        """Return whether `read_may_write` was false for a statement since the last change of the catalog."""
+        if self.reads_are_known_not_to_write:
+            return True
+        hidden = self._hidden_writes
+        if hidden is None or hidden.by_views or statement is None:
+            return False
+        return statement.text in self._calling_nothing
+
+    async def may_call(
+        self, session: CommandRunner, statement: Statement | None, *, keep: bool = True
+    ) -> bool:
+        """Return whether a statement may call a function of a client; None stands for any statement."""
+        if statement is None:
+            return True
+        if keep and statement.text in self._calling_nothing:
+            return False
+        version = self.version
+        hidden = await self._read_hidden_calls(session, keep=keep)
+        if hidden.by_domains or mentions(statement.text, hidden.names):
+            return True
+        if keep and version == self.version and not self._in_progress:
+            if len(self._calling_nothing) >= _MOST_TEXTS:
+                self._calling_nothing.clear()
+            self._calling_nothing.add(statement.text)
+        return False
 
     async def committing_procedures(self, session: CommandRunner) -> frozenset[str]:
         """Return the names of the procedures of clients that may end transactions, as in `HiddenWrites`."""
@@ -203,15 +253,22 @@ class TableCatalog:
 
         `mentioned` are the words of its text, in lower case.
         """
-        found = self._hidden_calls
-        if found is None or not keep:
-            version = self.version
-            (row,) = (await run_checked(session, [_HIDDEN_CALLS]))[0].rows
-            called, reached_by = (frozenset(read_text_array(cell)) for cell in row)
-            found = HiddenCalls(called, reached_by)
-            if keep and version == self.version and not self._in_progress:
-                self._hidden_calls = found
+        found = await self._read_hidden_calls(session, keep=keep)
         return frozenset() if found.reached_by.isdisjoint(mentioned) else found.called
+
+    async def _read_hidden_calls(self, session: CommandRunner, *, keep: bool) -> HiddenCalls:
+        if self._hidden_calls is not None and keep:
+            return self._hidden_calls
+        version = self.version
+        (row,) = (await run_checked(session, [_HIDDEN_CALLS]))[0].rows
+        called, reached_by, by_domains = row
+        reaching = read_text_array(reached_by)
+        found = HiddenCalls(
+            frozenset(read_text_array(called)), frozenset(reaching), folded(reaching), read_bool(by_domains)
+        )
+        if keep and version == self.version and not self._in_progress:
+            self._hidden_calls = found
+        return found
 
     async def functions_handle_errors(self, session: CommandRunner, *, keep: bool = True) -> bool:
         """Return whether a function or a procedure of a client has a handler."""

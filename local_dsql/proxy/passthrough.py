@@ -155,7 +155,7 @@ class Passthrough:
             if not await self.ensure_active(held):
                 return ReadResult.FAILED
             done = self.serve(execution)
-            if done is None and not unchecked and await self._may_write(held):
+            if done is None and not unchecked and await self._may_write(held, execution.statement):
                 return ReadResult.MAY_WRITE
             if done is None and (self._sends_more or execution.offset):
                 done = await self._forward(held, execution)
@@ -166,9 +166,9 @@ class Passthrough:
                 await give_way(held)
             return ReadResult.SUCCEEDED if done else ReadResult.FAILED
 
-    async def _may_write(self, held: HeldSession) -> bool:
+    async def _may_write(self, held: HeldSession, statement: Statement | None) -> bool:
         keep = self._session.transaction is None or not held.transaction.changes_catalog
-        return await held.services.catalog.reads_may_write(held, keep=keep)
+        return await held.services.catalog.read_may_write(held, statement, keep=keep)
 
     async def _relay(self, held: HeldSession, execution: StatementExecution) -> EndFinder:
         done: asyncio.Future[EndFinder] = asyncio.get_running_loop().create_future()

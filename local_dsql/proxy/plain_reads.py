@@ -38,13 +38,12 @@ class PlainReads:
         self._protocol = protocol
 
     def _are_relayed(self) -> bool:
-        """Return whether the state of session and catalog allows to relay plain reads unchecked."""
-        catalog = self._catalog
-        if not catalog.reads_are_known_not_to_write or self._protocol.skipping or self._portals.lost:
+        """Return whether the state of the session allows to relay plain reads."""
+        if self._protocol.skipping or self._portals.lost:
             return False
         transaction = self._engine.transaction
         return transaction is None or (
-            transaction.catalog_version == catalog.version
+            transaction.catalog_version == self._catalog.version
             and transaction.is_active
             and not (transaction.implicit or transaction.replay)
         )
@@ -53,8 +52,9 @@ class PlainReads:
         """Return whether a text can be relayed: a Query, or an execution of a prepared statement."""
         if self._engine.transaction is not None:
             return self._is_plain(query) and self._are_relayed()
-        # as `_are_relayed`, without a call: most statements of an application are just this
-        known = self._catalog.reads_are_known_not_to_write
+        # as `_is_plain` and `_are_relayed`, with fewer calls: most statements of an application are just this
+        catalog = self._catalog
+        known = catalog.reads_are_known_not_to_write or catalog.read_is_known_not_to_write(query.only)
         return query.plain and known and not (self._protocol.skipping or self._portals.lost)
 
     def register(self, batch: list[Frame]) -> bool:
@@ -75,7 +75,12 @@ class PlainReads:
         return plain
 
     def _is_plain(self, query: ParsedQuery) -> bool:
-        return query.plain and not (self._engine.transaction is not None and query.outside_transaction)
+        in_transaction = self._engine.transaction is not None
+        return (
+            query.plain
+            and not (in_transaction and query.outside_transaction)
+            and self._catalog.read_is_known_not_to_write(query.only)
+        )
 
     def _register_query(self, raw: bytes) -> bool:
         query = self._statements.parse(raw[BODY:-1])
