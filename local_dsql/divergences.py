@@ -136,9 +136,10 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "portal-kept-in-part",
         "If a client reads a portal with a row limit, and another transaction needs its locks, a part of the remaining "
         "rows is kept: those that are read in 50 ms, at most 16 MiB. Of a query with FOR UPDATE, set_config(), "
-        "nextval() or setval() none is kept, and of no query while the database has a function that is VOLATILE, or a "
-        "view with a locking clause. A client that reads further gets OC000; so does one that reads on in a portal "
-        "whose next row others have changed, if that row is to be locked or changed.",
+        "nextval() or setval() none is kept. Nor is any of a query that may call a function of a client while the "
+        "database has one that is VOLATILE, or of any query while it has a view with a locking clause. A client that "
+        "reads further gets OC000; so does one that reads on in a portal whose next row others have changed, if that "
+        "row is to be locked or changed.",
         "Suspending a transaction releases its locks and closes its portals in PostgreSQL. To read a row that the "
         "client has not asked for may change and lock rows, and takes the time of the other transaction.",
         "Fetch all rows of such a query at once, or run the transaction again, as after any OC000.",

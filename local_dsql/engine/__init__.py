@@ -66,6 +66,7 @@ Modules, from bottom to top. A module imports only modules above it in this list
     prepared           the engine's prepared statements in a client's session
     powers             calls of the functions that demand the token
     owner_functions    the same for tables whose CHECKs or indexes call functions of clients
+    mentions           names in the text of a statement
     table_catalog      cache of table shapes, and the sessions that changed the catalog
     committed_rows     index of rows and locks that others have committed
     log_follower       the write-ahead log: own changes, committed changes

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from dsql_dialect import Statement
     from local_dsql.wire.backend import Backend
     from local_dsql.wire.frames import Frame
 
@@ -14,13 +15,15 @@ if TYPE_CHECKING:
 class PortalKeeper(Protocol):
     """Keeps a session's portals usable across suspensions; called with the session held."""
 
-    async def before_suspend(self, backend: Backend, *, reads_only_read: bool, undone: bool) -> None:
+    async def before_suspend(
+        self, backend: Backend, *, only_reads: Callable[[Statement], bool], undone: bool
+    ) -> None:
         """Read the remaining rows of portals that have been executed, where this changes, locks and awaits nothing.
 
         Args:
             backend: the connection to PostgreSQL.
-            reads_only_read: no function or view of a client changes or locks rows in a statement that only reads by
-                its text.
+            only_reads: returns whether a statement that only reads by its text changes and locks no rows by functions
+                or views of clients.
             undone: the statement that runs has been undone.
         """
 
@@ -34,7 +37,9 @@ class PortalKeeper(Protocol):
 class NoPortals:
     """Keeper of a session that has no portals across statements."""
 
-    async def before_suspend(self, backend: Backend, *, reads_only_read: bool, undone: bool) -> None:
+    async def before_suspend(
+        self, backend: Backend, *, only_reads: Callable[[Statement], bool], undone: bool
+    ) -> None:
         """Do nothing."""
 
     async def after_resume(self, backend: Backend) -> None:

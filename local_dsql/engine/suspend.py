@@ -15,6 +15,7 @@ from local_dsql.write_ahead_log.snapshot import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from dsql_dialect import Statement
     from local_dsql.engine.commands import Cell, Result
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import Table
@@ -69,13 +70,12 @@ async def end_suspended(held: HeldSession) -> None:
 async def keep_portals(held: HeldSession, *, undone: bool) -> None:
     """Keep the portals of an active transaction before PostgreSQL closes them; `undone` as in `suspend`."""
     transaction, catalog = held.transaction, held.services.catalog
-    await held.session.portals.before_suspend(
-        held.backend,
-        reads_only_read=catalog.reads_are_known_not_to_write
-        and transaction.catalog_version == catalog.version
-        and not transaction.changes_catalog,
-        undone=undone,
-    )
+    is_current = transaction.catalog_version == catalog.version and not transaction.changes_catalog
+
+    def only_reads(statement: Statement) -> bool:
+        return is_current and catalog.read_is_known_not_to_write(statement)
+
+    await held.session.portals.before_suspend(held.backend, only_reads=only_reads, undone=undone)
 
 
 async def give_way(held: HeldSession) -> None:

@@ -24,7 +24,7 @@ from local_dsql.wire.frames import BODY, FrameReader
 from local_dsql.wire.message_types import BackendMessage, FrontendMessage, ObjectKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from dsql_dialect import Statement
     from local_dsql.wire.backend import Backend
@@ -155,7 +155,9 @@ class Portals:
 
     # local_dsql.engine.portals.PortalKeeper
 
-    async def before_suspend(self, backend: Backend, *, reads_only_read: bool, undone: bool) -> None:
+    async def before_suspend(
+        self, backend: Backend, *, only_reads: Callable[[Statement], bool], undone: bool
+    ) -> None:
         """Read the remaining rows of portals that have been executed, where this changes, locks and awaits nothing.
 
         The first execution of a portal that is undone binds it again.
@@ -168,7 +170,7 @@ class Portals:
             statement = self._bound[portal].statement
             if statement is None or not statement.returns_rows:
                 finished.add(portal)
-            elif is_kept_by_portal(statement) or (reads_only_read and can_read_ahead(statement)):
+            elif is_kept_by_portal(statement) or (can_read_ahead(statement) and only_reads(statement)):
                 rest = await _read_rest(backend, portal, end)
                 if _is_unknown(rest[0]):
                     finished.add(portal)  # the engine itself has answered its statement

@@ -50,7 +50,7 @@ KINDS = {
     "a read that fails later": Kind("SELECT 1 / (id - 4) FROM w ORDER BY id"),
     "a function that reads": Kind("SELECT looks(id) FROM w ORDER BY id", function=READS),
     "a function that writes": Kind("SELECT adds(id) FROM w ORDER BY id", kept=False, function=WRITES),
-    "a plain read beside such a function": Kind("SELECT id FROM w ORDER BY id", kept=False, function=WRITES),
+    "a plain read beside such a function": Kind("SELECT id FROM w ORDER BY id", function=WRITES),
     "FOR UPDATE": Kind("SELECT id FROM w ORDER BY id FOR UPDATE", kept=False),
     "a parameter": Kind(
         "SELECT set_config('TimeZone', CASE WHEN id < 2 THEN 'Asia/Tokyo' ELSE 'Europe/Paris' END, true)"
