@@ -8,6 +8,7 @@ CREATE FUNCTION pg_catalog.set_config(setting_name text, new_value text, is_loca
 LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     applied text;
+    called jsonb := coalesce(nullif(pg_catalog.current_setting('local_dsql.set', true), ''), '{}');
     stored_name text := CASE pg_catalog.lower(setting_name)
         WHEN 'disable_sync_create_index' THEN 'dsql.disable_sync_create_index' ELSE setting_name END;
 BEGIN
@@ -27,12 +28,13 @@ BEGIN
     END IF;
     applied := pg_catalog.postgres_set_config(stored_name, new_value, is_local);
     -- For the engine: a function may have called this, and a suspension resets the value (local_dsql/engine/hidden_settings.py).
-    -- By name, so that the record does not grow with the number of calls.
-    PERFORM pg_catalog.postgres_set_config('local_dsql.set', (coalesce(nullif(
-        pg_catalog.current_setting('local_dsql.set', true), ''), '{}')::pg_catalog.jsonb
-        OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object(pg_catalog.lower(setting_name),
-            pg_catalog.jsonb_build_object('name', setting_name, 'stored_name', stored_name, 'value', applied, 'is_local', is_local))
-        )::pg_catalog.text, true);
+    -- By name, so that the record does not grow with the number of calls. A value of the session stays behind a local one, which
+    -- ends with the transaction.
+    called := called OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object(pg_catalog.lower(setting_name),
+        (CASE WHEN is_local THEN coalesce(called OPERATOR(pg_catalog.->) pg_catalog.lower(setting_name), '{}') ELSE '{}' END)
+        OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('name', setting_name, 'stored_name', stored_name,
+            CASE WHEN is_local THEN 'local' ELSE 'session' END, applied));
+    PERFORM pg_catalog.postgres_set_config('local_dsql.set', called::pg_catalog.text, true);
     RETURN applied;
 END
 $$;

@@ -38,6 +38,7 @@ from local_dsql.engine.errors import (
     lost,
     too_old,
 )
+from local_dsql.engine.hidden_settings import keep_before_set
 from local_dsql.engine.newer_rows import has_moved, log_reported_conflict, may_have_caused
 from local_dsql.engine.owner_functions import roles_dropped
 from local_dsql.engine.procedures import with_hint
@@ -108,6 +109,8 @@ async def _answer(held: HeldSession, request: Request) -> Answer:
         refusal = await _uninterrupted(held, request, _violation_at_once)
     if refusal is not None:
         return refused(refusal)
+    if request.sets_parameters and held.has_run_statements:
+        await keep_before_set(held)
     if statement is not None and (roles := roles_dropped(statement)):
         await held.services.owner_functions.remove(roles)
     for meter in list(held.services.meters) if request.is_ddl else ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,6 +55,35 @@ def test_what_a_function_has_set(
             await one.ok("set time zone 'UTC'")
 
     laboratory.run(run())
+
+
+SETTERS = {
+    "set time zone '{}'": False,
+    "set local time zone '{}'": True,
+    "select set_config('timezone', '{}', false)": False,
+    "select set_config('timezone', '{}', true)": True,
+}
+"""Statements that set the time zone: whether for the transaction only."""
+ZONES = ("Asia/Tokyo", "Asia/Seoul", "Asia/Kolkata")
+
+
+def test_values_of_session_and_transaction_in_every_order(laboratory: Laboratory) -> None:
+    """A local value hides that of the session until the end; a later value of the session replaces both."""
+
+    async def run() -> None:
+        one, other = await laboratory.client(), await laboratory.client()
+        await one.ok("create table t(id int primary key, n int)", "insert into t values (1, 0)")
+        for setters in product(SETTERS, repeat=len(ZONES)):
+            await one.ok("set time zone 'UTC'", "begin", "update t set n = 1")
+            for setter, zone in zip(setters, ZONES, strict=True):
+                await one.ok(setter.format(zone))
+                await other.ok("begin", "update t set n = 2", "rollback")
+                assert (await one.run("show timezone")).rows == [(zone,)], setters
+            await one.ok("commit")
+            lasting = [zone for setter, zone in zip(setters, ZONES, strict=True) if not SETTERS[setter]]
+            assert (await one.run("show timezone")).rows == [((["UTC", *lasting])[-1],)], setters
+
+    laboratory.run(run(), 120)
 
 
 WRITES = (
