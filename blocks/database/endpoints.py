@@ -9,7 +9,8 @@ from aws_cdk import Stack, Stage
 from blocks.database.places import Place
 from blocks.shared.errors import ConstructError
 from blocks.shared.functions import main_resources
-from blocks.shared.grantees import can_be_named, outermost
+from blocks.shared.grantees import can_be_named
+from blocks.shared.stack_order import is_deployed_before
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -56,7 +57,7 @@ class RegionalEndpoint:
 
     def is_deployed_after(self, stack: Stack) -> bool:
         """Return whether the database needs `stack`, as far as is known yet: that stack cannot refer to the cluster."""
-        return outermost(stack) in self._stacks_before(outermost(Stack.of(self._database)))
+        return is_deployed_before(stack, Stack.of(self._database), self._database.needed_stacks)
 
     def check_order(self, grantee: Grantee) -> None:
         """Check that a function is not in a stack that the database needs.
@@ -72,17 +73,6 @@ class RegionalEndpoint:
         for resource in main_resources(function):
             if self._database.migrated is not None:
                 resource.add_resource_dependency(self._database.migrated)
-
-    def _stacks_before(self, home: Stack) -> set[Stack]:
-        """Return the stacks that are deployed before `home`, as far as is known yet."""
-        found: set[Stack] = set()
-        waiting = [*home.dependencies, *self._database.needed_stacks]
-        while waiting:
-            stack = waiting.pop()
-            if stack is not home and stack not in found:
-                found.add(stack)
-                waiting += stack.dependencies
-        return found
 
     def _needed_by_database(self, grantee: Grantee) -> ConstructError:
         home = Stack.of(self._database)

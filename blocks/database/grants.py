@@ -13,7 +13,7 @@ from blocks.database.roles import role_name
 from blocks.shared.errors import ConstructError
 from blocks.shared.functions import add_runtime_layer
 from blocks.shared.grantees import principal_of, principals_in, resolve_grantee, stack_of
-from blocks.shared.role_policies import role_for_policies
+from blocks.shared.role_policies import principal_for_policies
 from blocks_runtime.contract import ADMIN_ROLE, Access
 
 if TYPE_CHECKING:
@@ -148,8 +148,8 @@ class DatabaseGrants:
         """
         _warn_of_other_account(self._database, grantee)
         endpoint, role = self._endpoint_of(grantee), principal_of(grantee)
-        if hasattr(role, "role_arn") and endpoint.is_deployed_after(Stack.of(cast("iam.IRole", role))):
-            grantee = role_for_policies(self._database, cast("iam.IRole", role))
+        if hasattr(role, "node") and endpoint.is_deployed_after(Stack.of(cast("IConstruct", role))):
+            grantee = principal_for_policies(self._database, cast("iam.IRole | iam.IUser", role))
         arn = endpoint.cluster_arn
         return iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[arn])
 
