@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Stack, Stage
 
-from blocks.database.places import Place
+from blocks.database.places import Place, PolicyPlace
 from blocks.shared.errors import ConstructError
 from blocks.shared.functions import main_resources
 from blocks.shared.grantees import can_be_named
@@ -49,11 +49,23 @@ class RegionalEndpoint:
         is_other = stack.environment != home.environment or Stage.of(stack) is not Stage.of(home)
         if is_other and not can_be_named(grantee.arn, home):
             raise self._in_other_environment(grantee)
-        is_needed = self.is_deployed_after(stack)
-        if is_needed:
-            self.check_order(grantee)
-        here = home if is_other or is_needed else stack
-        return Place(stack=here, mapped_in=here, role_arn=grantee.arn, home=home)
+        here = self.policy_place_of(grantee).stack
+        return Place(home=home, stack=here, mapped_in=here, role_arn=grantee.arn)
+
+    def policy_place_of(self, grantee: Grantee) -> PolicyPlace:
+        """Return the place of a policy without a mapping; unlike a grant, it may be in another environment.
+
+        Raises:
+            ConstructError: the grantee is in another stage, or a function in a stack that the database needs.
+        """
+        home, stack = Stack.of(self._database), grantee.stack
+        is_in_other_stage = Stage.of(stack) is not Stage.of(home)
+        if is_in_other_stage and not can_be_named(grantee.arn, home):
+            raise self._in_other_environment(grantee)
+        self.check_order(grantee)
+        is_other = is_in_other_stage or stack.environment != home.environment
+        is_here = self.is_deployed_after(stack) or (is_other and can_be_named(grantee.arn, home))
+        return PolicyPlace(home=home, stack=home if is_here else stack)
 
     def is_deployed_after(self, stack: Stack) -> bool:
         """Return whether the database needs `stack`, as far as is known yet: that stack cannot refer to the cluster."""
