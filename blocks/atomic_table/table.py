@@ -11,8 +11,10 @@ from aws_cdk import aws_iam as iam
 
 from blocks.atomic_table.imported import ImportedTable
 from blocks.atomic_table.interface import IAtomicTable
+from blocks.atomic_table.protection import TABLE, protect
 from blocks.shared.arguments import KEY, POLICY, REMOVAL_POLICY, SWITCH, TAGS, Kind, check, checked
 from blocks.shared.errors import ConstructError
+from blocks.shared.protection import check_protection
 from blocks.shared.tags import check_tags
 
 if TYPE_CHECKING:
@@ -108,13 +110,10 @@ class AtomicTable(IAtomicTable):
         super().__init__(scope, id)
         check_tags(tags, empty_values=True, distinct_in_lower_case=False)
         policy = removal_policy or RemovalPolicy.RETAIN
-        _check_removal(self, policy, deletion_protection)
+        check_protection(TABLE, policy, deletion_protection)
         self._replicas = tuple(replicas)
         self._key = encryption_key
         _check_replicas(self, self._replicas, encryption_key, replica_keys or {})
-        protected = (
-            policy is not RemovalPolicy.DESTROY if deletion_protection is None else deletion_protection
-        )
         recovery = dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_enabled=True)
         self.table = dynamodb.TableV2(
             self,
@@ -127,18 +126,19 @@ class AtomicTable(IAtomicTable):
             billing=dynamodb.Billing.on_demand(),
             encryption=_encryption(self, encryption_key, replica_keys),
             point_in_time_recovery_specification=recovery,
-            deletion_protection=protected,
+            deletion_protection=deletion_protection,
             removal_policy=policy,
             resource_policy=resource_policy,
             replicas=[
                 dynamodb.ReplicaTableProps(
                     region=region,
-                    deletion_protection=protected,
+                    deletion_protection=deletion_protection,
                     point_in_time_recovery_specification=recovery,
                 )
                 for region in self._replicas
             ],
         )
+        protect(self.table)
         if encryption_key is not None and Token.is_unresolved(self.home_region):
             _encrypt_anywhere(self.table, encryption_key)
         for key, value in (tags or {}).items():
@@ -159,6 +159,10 @@ class AtomicTable(IAtomicTable):
     @property
     def replica_regions(self) -> tuple[str, ...]:
         return self._replicas
+
+    def apply_removal_policy(self, policy: RemovalPolicy) -> None:
+        """Apply a removal policy to the table; without a choice, its deletion protection follows."""
+        self.table.apply_removal_policy(policy)
 
     def arn_in(self, region: str) -> str:
         return self.table_arn if region == self.home_region else super().arn_in(region)
@@ -206,21 +210,6 @@ def _encrypt_anywhere(table: dynamodb.TableV2, key: kms.IKey) -> None:
     resource = cast("dynamodb.CfnGlobalTable", table.node.default_child)
     resource.add_property_override("SSESpecification", {"SSEEnabled": True, "SSEType": "KMS"})
     resource.add_property_override("Replicas.0.SSESpecification", {"KMSMasterKeyId": key.key_arn})
-
-
-def _check_removal(table: Construct, policy: RemovalPolicy, deletion_protection: bool | None) -> None:
-    if policy is RemovalPolicy.SNAPSHOT:
-        raise ConstructError(
-            f"{table.node.path} has removal_policy=RemovalPolicy.SNAPSHOT",
-            "CloudFormation takes no snapshot of a DynamoDB table",
-            "choose RETAIN or DESTROY; point-in-time recovery is on",
-        )
-    if policy is RemovalPolicy.DESTROY and deletion_protection:
-        raise ConstructError(
-            f"{table.node.path}: removal_policy=RemovalPolicy.DESTROY contradicts deletion_protection=True",
-            "DynamoDB refuses to delete a protected table, so deleting the stack would fail halfway",
-            "leave deletion_protection out if the stack is to delete its table, or choose RETAIN",
-        )
 
 
 def _check_replicas(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from constructs import Construct
 
-    from blocks.database.places import Place
+    from blocks.database.places import Place, PolicyPlace
     from blocks.database.role_mapper import RoleMapper
     from blocks.shared.grantees import Grantee
     from blocks_runtime.contract import Variables
@@ -38,8 +38,8 @@ class Endpoint(Protocol):
     def is_deployed_after(self, stack: Stack) -> bool:
         """Return whether the database needs `stack`, which therefore cannot refer to the cluster."""
 
-    def check_order(self, grantee: Grantee) -> None:
-        """Check that a function is not in a stack that the database needs."""
+    def policy_place_of(self, grantee: Grantee) -> PolicyPlace:
+        """Return the stacks of a policy of `grantee` without a mapping."""
 
     def depend_on_migrations(self, function: lambda_.Function) -> None:
         """Deploy new code of `function` only after the migrations."""

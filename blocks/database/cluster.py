@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import aws_dsql as dsql
 
 from blocks.database.encryption import allow_dsql
-from blocks.database.protection import follow_removal_policy, validate_removal
+from blocks.database.protection import protect
 from blocks.database.resource_policy import attach_policy
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ def make_cluster(
     cluster = dsql.CfnCluster(
         scope,
         "Resource",
-        deletion_protection_enabled=deletion_protection,
         kms_encryption_key=None if encryption_key is None else encryption_key.key_arn,
         multi_region_properties=None
         if witness_region is None
@@ -56,9 +55,7 @@ def make_cluster(
     )
     cluster.apply_removal_policy(removal_policy)
     attach_policy(cluster, resource_policy)
-    validate_removal(cluster)
-    if deletion_protection is None:
-        follow_removal_policy(cluster)
+    protect(cluster, deletion_protection)
     if encryption_key is not None:
         allow_dsql(encryption_key, scope)
     return cluster

@@ -24,7 +24,7 @@ from blocks.database.multi_region import (
 )
 from blocks.database.peer import PeerCluster, endpoint_in
 from blocks.database.peering import Peering, peer_arn
-from blocks.database.protection import check_protection, require_same_removal_policy
+from blocks.database.protection import CLUSTER, require_same_removal_policy
 from blocks.database.role_mapper import RoleMapper
 from blocks.shared.arguments import (
     FOLDER,
@@ -40,6 +40,7 @@ from blocks.shared.arguments import (
 )
 from blocks.shared.errors import ConstructError
 from blocks.shared.grantees import stacks_of
+from blocks.shared.protection import check_protection
 from blocks.shared.tags import check_tags
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ class DistributedDatabase(ImportMethods, IDistributedDatabase):
         super().__init__(scope, id)
         check_tags(tags, empty_values=False, distinct_in_lower_case=True)
         policy = removal_policy or RemovalPolicy.RETAIN
-        check_protection(policy, deletion_protection)
+        check_protection(CLUSTER, policy, deletion_protection)
         compiled = compile_migrations(self, migrations, dialect, use_settings=True)
         self.encryption_key = encryption_key
         self._resource_policy = resource_policy or iam.PolicyDocument()

@@ -15,21 +15,61 @@ if TYPE_CHECKING:
     from aws_cdk import CfnResource
     from constructs import IConstruct
 
-    from blocks.database.places import Place
+    from blocks.database.places import Place, PolicyPlace
     from blocks.database.role_mapper import RoleMapper
     from blocks.database.role_mapping import RoleMapping
     from blocks.database.roles import Rights
     from blocks.shared.grantees import Grantee
 
 _CONTAINER = "BlocksGrants"
+_ADMIN_CONTAINER = "BlocksAdminGrants"
 
 
-class DatabaseGrant(Construct):
-    """Access of one IAM role (or user) to one database; a dependency on it waits until the role can log in.
+class PolicyGrant(Construct):
+    """IAM permission of one role (or user) on one database; it is created before, and deleted after, its functions.
 
-    It is in the stack of the grantee. So it is created before the functions of that stack change, and deleted after
-    them.
+    It is in the stack of the grantee.
     """
+
+    def __init__(self, scope: Construct, id: str, *, grantee: Grantee, place: PolicyPlace) -> None:
+        """Create the grant; the policy is created by `allow`.
+
+        Args:
+            scope: parent construct, in the stack of the grantee.
+            id: construct id.
+            grantee: role or user.
+            place: stacks of the policy and of the database.
+        """
+        super().__init__(scope, id)
+        self._own_policy = OwnPolicy(self, grantee, place.home, is_first=place.is_deployed_before_mapping)
+
+    @property
+    def policy(self) -> CfnResource | None:
+        """The policy with the IAM permission; None for a user, and for a role that this app may not change."""
+        return self._own_policy.policy
+
+    def allow(self, action: str, resource: str) -> iam.Grant:
+        """Allow the role the IAM `action` on `resource`, by a policy that is deleted with the grant."""
+        grantee = cast("iam.IGrantable", self._own_policy)
+        return iam.Grant.add_to_principal(grantee=grantee, actions=[action], resource_arns=[resource])
+
+    def run_before(self, *constructs: IConstruct) -> None:
+        """Deploy `constructs` after the grant.
+
+        Of a construct only the resource that runs code waits, not its role, which the grant needs.
+        """
+        for construct in constructs:
+            for resource in main_resources(construct):
+                for needed in self._needed():
+                    resource.add_resource_dependency(needed)
+
+    def _needed(self) -> list[CfnResource]:
+        """Return the resources of the grant that functions wait for."""
+        return [] if self.policy is None else [self.policy]
+
+
+class DatabaseGrant(PolicyGrant):
+    """Access of one IAM role (or user) to one database; a dependency on it waits until the role can log in."""
 
     mapped: CfnResource | None
     """The custom resource that maps the role to database roles; None without a migrator in this app."""
@@ -56,39 +96,31 @@ class DatabaseGrant(Construct):
             mapping_scope: parent construct of the custom resource; the grant itself, unless it is in another stack.
             mapping_id: construct id of the custom resource there.
         """
-        super().__init__(scope, id)
+        super().__init__(scope, id, grantee=grantee, place=place)
         self._is_deployed_before_mapping = place.is_deployed_before_mapping
-        self._own_policy = OwnPolicy(self, grantee, place.home, is_first=place.is_deployed_before_mapping)
         self._mapping: RoleMapping | None = None
         self.mapped = None
         if mapper is not None:
             self._mapping, self.mapped = mapper.map(mapping_scope or self, mapping_id, place.role_arn)
-
-    @property
-    def policy(self) -> CfnResource | None:
-        """The policy with the IAM permission; None for a user, and for a role that this app may not change."""
-        return self._own_policy.policy
 
     def map(self, access: Rights) -> None:
         """Map the role to the database role of `access`, in addition to those that it is mapped to."""
         if self._mapping is not None:
             self._mapping.add(access)
 
-    def allow(self, action: str, resource: str) -> iam.Grant:
-        """Allow the role the IAM `action` on `resource`, by a policy that is deleted with the grant."""
-        grantee = cast("iam.IGrantable", self._own_policy)
-        return iam.Grant.add_to_principal(grantee=grantee, actions=[action], resource_arns=[resource])
-
-    def run_before(self, *constructs: IConstruct) -> None:
-        """Deploy `constructs` after the grant; those of a stack that is deployed before the mapping, after the policy.
-
-        Of a construct only the resource that runs code waits, not its role, which the grant needs.
-        """
+    def _needed(self) -> list[CfnResource]:
+        """Return policy and mapping; those of a stack that is deployed before the mapping wait for the policy only."""
         mapped = None if self._is_deployed_before_mapping else self.mapped
-        for construct in constructs:
-            for resource in main_resources(construct):
-                for needed in filter(None, (self.policy, mapped)):
-                    resource.add_resource_dependency(needed)
+        return [*super()._needed(), *([] if mapped is None else [mapped])]
+
+
+def make_admin_grant(database: Construct, grantee: Grantee, place: PolicyPlace) -> PolicyGrant:
+    """Create the permission of `grantee` to log in to `database` as `admin`, which needs no mapping.
+
+    It is a resource of its own beside the grant of a database role: a role may go from one to the other in one deploy.
+    """
+    scope = _container(place.stack, database, _ADMIN_CONTAINER)
+    return PolicyGrant(scope, _id_in(place.stack, grantee.principal), grantee=grantee, place=place)
 
 
 def make_grant(
@@ -113,9 +145,9 @@ def make_grant(
     )
 
 
-def _container(stack: Stack, database: Construct) -> Construct:
+def _container(stack: Stack, database: Construct, id: str = _CONTAINER) -> Construct:
     """Return the construct with all grants on `database` in `stack`; create it on first use."""
-    return _child(_child(stack, _CONTAINER), _id_in(stack, database))
+    return _child(_child(stack, id), _id_in(stack, database))
 
 
 def _child(scope: Construct, id: str) -> Construct:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from aws_cdk import Stack, Stage
 
-from blocks.database.places import Place
+from blocks.database.places import Place, PolicyPlace
 from blocks.shared.errors import ConstructError
 from blocks.shared.functions import main_resources
-from blocks.shared.grantees import can_be_named, outermost
+from blocks.shared.grantees import can_be_named
+from blocks.shared.stack_order import is_deployed_before
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -48,15 +49,27 @@ class RegionalEndpoint:
         is_other = stack.environment != home.environment or Stage.of(stack) is not Stage.of(home)
         if is_other and not can_be_named(grantee.arn, home):
             raise self._in_other_environment(grantee)
-        is_needed = self.is_deployed_after(stack)
-        if is_needed:
-            self.check_order(grantee)
-        here = home if is_other or is_needed else stack
-        return Place(stack=here, mapped_in=here, role_arn=grantee.arn, home=home)
+        here = self.policy_place_of(grantee).stack
+        return Place(home=home, stack=here, mapped_in=here, role_arn=grantee.arn)
+
+    def policy_place_of(self, grantee: Grantee) -> PolicyPlace:
+        """Return the place of a policy without a mapping; unlike a grant, it may be in another environment.
+
+        Raises:
+            ConstructError: the grantee is in another stage, or a function in a stack that the database needs.
+        """
+        home, stack = Stack.of(self._database), grantee.stack
+        is_in_other_stage = Stage.of(stack) is not Stage.of(home)
+        if is_in_other_stage and not can_be_named(grantee.arn, home):
+            raise self._in_other_environment(grantee)
+        self.check_order(grantee)
+        is_other = is_in_other_stage or stack.environment != home.environment
+        is_here = self.is_deployed_after(stack) or (is_other and can_be_named(grantee.arn, home))
+        return PolicyPlace(home=home, stack=home if is_here else stack)
 
     def is_deployed_after(self, stack: Stack) -> bool:
         """Return whether the database needs `stack`, as far as is known yet: that stack cannot refer to the cluster."""
-        return outermost(stack) in self._stacks_before(outermost(Stack.of(self._database)))
+        return is_deployed_before(stack, Stack.of(self._database), self._database.needed_stacks)
 
     def check_order(self, grantee: Grantee) -> None:
         """Check that a function is not in a stack that the database needs.
@@ -72,17 +85,6 @@ class RegionalEndpoint:
         for resource in main_resources(function):
             if self._database.migrated is not None:
                 resource.add_resource_dependency(self._database.migrated)
-
-    def _stacks_before(self, home: Stack) -> set[Stack]:
-        """Return the stacks that are deployed before `home`, as far as is known yet."""
-        found: set[Stack] = set()
-        waiting = [*home.dependencies, *self._database.needed_stacks]
-        while waiting:
-            stack = waiting.pop()
-            if stack is not home and stack not in found:
-                found.add(stack)
-                waiting += stack.dependencies
-        return found
 
     def _needed_by_database(self, grantee: Grantee) -> ConstructError:
         home = Stack.of(self._database)

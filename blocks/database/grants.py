@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Protocol, cast
 from aws_cdk import Annotations, Stack, Token
 from aws_cdk import aws_iam as iam
 
-from blocks.database.database_grant import make_grant
+from blocks.database.database_grant import make_admin_grant, make_grant
 from blocks.database.function_variables import set_variables
 from blocks.database.roles import role_name
 from blocks.shared.errors import ConstructError
 from blocks.shared.functions import add_runtime_layer
 from blocks.shared.grantees import principal_of, principals_in, resolve_grantee, stack_of
-from blocks.shared.role_policies import role_for_policies
+from blocks.shared.role_policies import principal_for_policies
 from blocks_runtime.contract import ADMIN_ROLE, Access
 
 if TYPE_CHECKING:
     from constructs import IConstruct
 
     from blocks.database.base import DatabaseBase, Endpoint
-    from blocks.database.database_grant import DatabaseGrant
+    from blocks.database.database_grant import DatabaseGrant, PolicyGrant
     from blocks.database.roles import Rights
     from blocks.shared.grantees import Grantee
 
@@ -39,6 +39,7 @@ class DatabaseGrants:
     def __init__(self, database: DatabaseBase) -> None:
         self._database = database
         self._made: dict[str, dict[str, DatabaseGrant]] = {}
+        self._admins: dict[str, dict[str, PolicyGrant]] = {}
         self._waiting: dict[str, list[IConstruct]] = {}
 
     @staticmethod
@@ -118,28 +119,39 @@ class DatabaseGrants:
         """Deploy `construct` only after the grants of the roles in it, also those that are made later."""
         for principal in principals_in(construct.node.find_all()):
             self._waiting.setdefault(principal.node.path, []).append(construct)
-            for grant in self._made.get(principal.node.path, {}).values():
+            path = principal.node.path
+            for grant in (*self._made.get(path, {}).values(), *self._admins.get(path, {}).values()):
                 grant.run_before(construct)
 
     def connect_admin(self, grantee: iam.IGrantable) -> iam.Grant:
         """Allow `grantee` to log in as `admin`, which has all rights.
 
-        It may call `dsql:DbConnectAdmin` on this cluster alone. A function is configured as by `connect`; if it is
-        granted `connect`, too, its variables name that role.
+        It may call `dsql:DbConnectAdmin` on this cluster alone, by a policy with the life of one of `connect`: it is
+        created before its functions change, and deleted after all updates of a deploy. A function is configured as by
+        `connect`; if it is granted `connect`, too, its variables name that role.
 
         Args:
             grantee: a function, alias or version, another construct with an IAM role, or an IAM user.
 
         Raises:
-            ConstructError: the grantee has no IAM role, or is a function in a stack that the database needs.
+            ConstructError: the grantee has no IAM role, is in another stage, or is a function in a stack that the
+                database needs.
             BundlingError: there is no runtime layer for the function's Python version.
         """
         known, endpoint = resolve_grantee(grantee), self._endpoint_of(grantee)
-        endpoint.check_order(known)
+        place = endpoint.policy_place_of(known)
+        _warn_of_other_account(self._database, grantee)
+        made = self._admins.setdefault(known.principal.node.path, {})
+        stack = place.stack.node.path
+        if stack not in made:
+            made[stack] = make_admin_grant(self._database, known, place)
+        permission = made[stack].allow("dsql:DbConnectAdmin", endpoint.cluster_arn)
         self._configure_function(known, ADMIN_ROLE, endpoint)
         if known.function is not None:
             endpoint.depend_on_migrations(known.function)
-        return self.actions(grantee, "dsql:DbConnectAdmin")
+            made[stack].run_before(known.function)
+        made[stack].run_before(*self._waiting.get(known.principal.node.path, ()))
+        return permission
 
     def actions(self, grantee: iam.IGrantable, *actions: str) -> iam.Grant:
         """Allow `grantee` the IAM `actions` on this cluster alone.
@@ -148,8 +160,8 @@ class DatabaseGrants:
         """
         _warn_of_other_account(self._database, grantee)
         endpoint, role = self._endpoint_of(grantee), principal_of(grantee)
-        if hasattr(role, "role_arn") and endpoint.is_deployed_after(Stack.of(cast("iam.IRole", role))):
-            grantee = role_for_policies(self._database, cast("iam.IRole", role))
+        if hasattr(role, "node") and endpoint.is_deployed_after(Stack.of(cast("IConstruct", role))):
+            grantee = principal_for_policies(self._database, cast("iam.IRole | iam.IUser", role))
         arn = endpoint.cluster_arn
         return iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[arn])
 

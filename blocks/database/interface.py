@@ -10,6 +10,7 @@ from blocks.database.base import DatabaseBase
 from blocks.database.endpoints import RegionalEndpoint
 from blocks.database.grants import DatabaseGrants
 from blocks.database.roles import role_name
+from blocks.shared.arguments import CONSTRUCT, required
 from blocks.shared.errors import ConstructError
 from blocks.shared.functions import main_resources
 from blocks_runtime.contract import Access, Variables
@@ -79,7 +80,8 @@ class IDistributedDatabase(DatabaseBase):
             constructs: constructs of any kind; of one without a main resource all resources wait but those of IAM.
 
         Raises:
-            ConstructError: the database has no migrator in this app.
+            ConstructError: the database has no migrator in this app, or needs the stack of a construct; or one of
+                them is no construct.
         """
         if self.migrated is None:
             raise ConstructError(
@@ -88,9 +90,22 @@ class IDistributedDatabase(DatabaseBase):
                 "pass migrations, or leave run_before out",
             )
         for construct in constructs:
+            self._check_waiting(construct)
+        for construct in constructs:
             for resource in main_resources(construct):
                 resource.add_resource_dependency(self.migrated)
             self.grants.run_before(construct)
+
+    def _check_waiting(self, construct: IConstruct) -> None:
+        required({"construct": CONSTRUCT}, {"construct": construct})
+        home, stack = Stack.of(self), Stack.of(construct)
+        if RegionalEndpoint(self).is_deployed_after(stack):
+            raise ConstructError(
+                f"{construct.node.path} is in the stack {stack.node.path}, which is deployed before {home.node.path} "
+                "with the database",
+                "a construct that waits for the migrations is deployed after them",
+                "create it in the stack of the database, or in one that the database does not need",
+            )
 
     def environment(self, access: Rights = Access.READ_WRITE) -> dict[str, str]:
         """Return the environment variables with which code opens this database.

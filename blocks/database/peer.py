@@ -12,7 +12,7 @@ from blocks.database.cluster import connection_endpoint, make_cluster
 from blocks.database.endpoints import RegionalEndpoint
 from blocks.database.exports import export_always
 from blocks.database.metrics import ClusterMetrics
-from blocks.database.places import Place
+from blocks.database.places import Place, PolicyPlace
 from blocks.database.roles import role_name
 from blocks.shared.errors import ConstructError
 from blocks.shared.grantees import enclosing_stacks, owner_of
@@ -161,6 +161,14 @@ class PeerEndpoint(RegionalEndpoint):
             mapped_in=home,
             role_arn=self._role_arn(grantee, home),
             home=home,
+            is_deployed_before_mapping=self._is_of_peer(grantee.stack),
+        )
+
+    def policy_place_of(self, grantee: Grantee) -> PolicyPlace:
+        """Return the place of a policy: the stack of the grantee, which may be deployed before the database's."""
+        return PolicyPlace(
+            home=Stack.of(self._database),
+            stack=grantee.stack,
             is_deployed_before_mapping=self._is_of_peer(grantee.stack),
         )
 

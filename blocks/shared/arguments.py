@@ -100,9 +100,18 @@ def check(kinds: Mapping[str, Kind], values: Mapping[str, object]) -> None:
     Raises:
         ConstructError: one is of another kind.
     """
+    required({name: kind for name, kind in kinds.items() if values.get(name) is not None}, values)
+
+
+def required(kinds: Mapping[str, Kind], values: Mapping[str, object]) -> None:
+    """Check values without a default by their names; None does not pass.
+
+    Raises:
+        ConstructError: one is of another kind, or missing.
+    """
     for name, kind in kinds.items():
         value = values.get(name)
-        if value is not None and not kind.fits(value):
+        if not kind.fits(value):
             raise ConstructError(
                 f"{name} is {_described(value)}", f"it must be {kind.what}", f"write {name}={kind.example}"
             )
@@ -155,7 +164,13 @@ def _is_switch(value: object) -> bool:
     return isinstance(value, bool) or Token.is_unresolved(value)
 
 
+CONSTRUCT = Kind("a construct", "service", with_attribute("node"))
 COUNT = Kind("a whole number", "1", _is_count)
+DATABASE_OR_TABLE: Mapping[str, Kind] = {
+    "scope": Kind("the parent construct", "self", with_attribute("node")),
+    "id": Kind("text, the name in application code", '"main"', one_of(str)),
+}
+"""Scope and id of a block."""
 DAYS = Kind("a Duration", "Duration.days(35)", one_of(Duration))
 FOLDER = Kind("the path of a folder, known at synth", '"migrations/"', _is_folder)
 KEY = Kind("a KMS key", 'kms.Key(self, "Key")', with_attribute("key_arn"))

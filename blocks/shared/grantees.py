@@ -130,8 +130,8 @@ def enclosing_stacks(stack: Stack) -> Iterator[Stack]:
 
 
 def stacks_of(*constructs: IConstruct | None) -> list[Stack]:
-    """Return the outermost stacks of those constructs that there are."""
-    return [outermost(Stack.of(each)) for each in constructs if each is not None]
+    """Return the stacks of those constructs that there are."""
+    return [Stack.of(each) for each in constructs if each is not None]
 
 
 def _function_of(singleton: lambda_.SingletonFunction) -> lambda_.Function | None:

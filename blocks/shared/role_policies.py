@@ -97,7 +97,7 @@ class OwnPolicy:
         return policy
 
     def _add_as_cdk_does(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
-        principal = self._grantee.principal
+        principal = principal_for_policies(self._scope, self._grantee.principal)
         result = principal.add_to_principal_policy(statement)
         is_of_app = isinstance(principal, iam.Role | iam.LazyRole | iam.User)
         if not is_of_app and not isinstance(result.policy_dependable, iam.Policy):
@@ -117,6 +117,19 @@ def role_for_policies(scope: Construct, role: iam.IRole) -> iam.IRole:
     if existing is not None:
         return cast("iam.IRole", existing)
     return iam.Role.from_role_name(scope, id, _name_elsewhere(scope, role))
+
+
+def principal_for_policies(scope: Construct, principal: iam.IRole | iam.IUser) -> iam.IRole | iam.IUser:
+    """Return a role or user for policies in the stack of `scope`; one of another stack is imported here."""
+    if hasattr(principal, "role_arn"):
+        return role_for_policies(scope, cast("iam.IRole", principal))
+    if not hasattr(principal, "user_arn") or Stack.of(principal) is Stack.of(scope):
+        return principal
+    id = f"User-{principal.node.addr}"
+    existing = scope.node.try_find_child(id)
+    if existing is not None:
+        return cast("iam.IUser", existing)
+    return iam.User.from_user_name(scope, id, _name_elsewhere(scope, principal))
 
 
 def _changeable_role(scope: Construct, principal: iam.IRole | iam.IUser) -> iam.IRole | None:
@@ -151,21 +164,21 @@ def _policy_name(scope: Construct, role: iam.IRole) -> str:
     return f"{name}-{Fn.select(2, Fn.split('/', stack.stack_id))}"
 
 
-def _name_elsewhere(scope: Construct, role: iam.IRole) -> str:
-    """Return the name of a role of another stack, as the stack of `scope` can refer to it.
+def _name_elsewhere(scope: Construct, principal: iam.IRole | iam.IUser) -> str:
+    """Return the name of a role or user of another stack, as the stack of `scope` can refer to it.
 
     It is read from an output. An export of the name could not be deleted together with the policy. The ARN is exported
     for the functions anyway, but where it has the name depends on the path, which an aspect or an override may change.
     """
-    if not isinstance(role, iam.Role):
-        return role.role_name
-    theirs, ours = outermost(Stack.of(role)), outermost(Stack.of(scope))
-    if theirs is ours:
-        return role.role_name
+    is_user = hasattr(principal, "user_name")
+    name = cast("iam.IUser", principal).user_name if is_user else cast("iam.IRole", principal).role_name
+    theirs, ours = outermost(Stack.of(principal)), outermost(Stack.of(scope))
+    if not isinstance(principal, iam.Role | iam.User) or theirs is ours:
+        return name
     ours.add_stack_dependency(theirs)
-    id = output_id("RoleName", cast("CfnResource", role.node.default_child))
+    id = output_id("UserName" if is_user else "RoleName", cast("CfnResource", principal.node.default_child))
     existing = theirs.node.try_find_child(id)
-    output = CfnOutput(theirs, id, value=role.role_name) if existing is None else cast("CfnOutput", existing)
+    output = CfnOutput(theirs, id, value=name) if existing is None else cast("CfnOutput", existing)
     return Fn.get_stack_output(theirs.stack_name, output.logical_id, theirs.region)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
@@ -17,7 +18,6 @@ from tests.support.template_reader import Template, function, logical_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.support.template_reader import Json
 
@@ -144,13 +144,16 @@ def test_policies_of_two_deploys_on_one_role_have_names_of_their_own(assembly: P
 
 
 def test_no_removal_policy_retains_a_grant(app: cdk.App, stack: cdk.Stack, db: DistributedDatabase) -> None:
-    db.grant_connect(function(stack))
+    fn = function(stack)
+    db.grant_connect(fn)
+    db.grant_connect_admin(fn)
     cdk.RemovalPolicies.of(app).retain()
     template = Template.of(stack)
     for type in ("Custom::DsqlGrant", "AWS::IAM::RolePolicy"):
-        (id,) = template.ids(type)
-        assert template.resources[id]["DeletionPolicy"] == "Delete"
-        assert template.resources[id]["UpdateReplacePolicy"] == "Delete"
+        assert template.ids(type)
+        for id in template.ids(type):
+            assert template.resources[id]["DeletionPolicy"] == "Delete"
+            assert template.resources[id]["UpdateReplacePolicy"] == "Delete"
 
 
 def test_the_access_changes_neither_policy_nor_logical_id(assembly: Path) -> None:
@@ -177,16 +180,68 @@ def test_the_default_policy_loses_the_statement_of_an_earlier_release_after_the_
     assert "dsql" not in json.dumps(template.resources[default])
 
 
-def test_admin_and_other_actions_are_added_as_the_cdk_does(stack: cdk.Stack, db: DistributedDatabase) -> None:
+def test_admin_has_a_policy_of_its_own_and_other_actions_are_added_as_the_cdk_does(
+    stack: cdk.Stack, db: DistributedDatabase
+) -> None:
     made = iam.Role(stack, "Role", assumed_by=EC2)
+    db.grant_connect(made)
     db.grant_connect_admin(made)
     db.grant(made, "dsql:GetCluster")
     template = Template.of(stack)
-    assert own_policies(template) == []
-    assert {row[1] for row in template.statements() if row[0] == logical_id(made)} == {
-        ("dsql:DbConnectAdmin",),
-        ("dsql:GetCluster",),
+    template.order()
+    documents = [template.resources[id]["Properties"]["PolicyDocument"] for id in own_policies(template)]
+    actions = sorted(statement["Action"] for each in documents for statement in each["Statement"])
+    assert actions == ["dsql:DbConnect", "dsql:DbConnectAdmin"]
+    assert len(documents) == 2
+    (default,) = [each for id, each in template.resources.items() if id.startswith("RoleDefault")]
+    assert sorted(default["DependsOn"]) == sorted(own_policies(template))
+    assert "dsql:GetCluster" in str(default)
+    assert "DbConnect" not in str(default)
+
+
+Grants = tuple[str, ...]
+CHANGES: dict[str, tuple[Grants, Grants]] = {
+    "admin to connect": (("grant_connect_admin",), ("grant_connect",)),
+    "connect to admin": (("grant_connect",), ("grant_connect_admin",)),
+    "admin to reading": (("grant_connect_admin",), ("grant_read",)),
+    "both to connect": (("grant_connect_admin", "grant_connect"), ("grant_connect",)),
+    "both to admin": (("grant_connect_admin", "grant_connect"), ("grant_connect_admin",)),
+}
+
+
+@pytest.mark.parametrize(("first", "then"), CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("path", ["", "nested", "beside"])
+def test_no_change_of_a_grant_takes_a_permission_before_the_function_changes(
+    tmp_path: Path, first: Grants, then: Grants, path: str
+) -> None:
+    """Permissions are in resources that are deleted, in the cleanup; none is changed in place."""
+
+    def made(methods: Grants, name: str) -> tuple[Template, str]:
+        app = cdk.App(outdir=str(tmp_path / name))
+        stack = cdk.Stack(app, "Bank")
+        where = stack
+        if path:
+            where = cdk.NestedStack(stack, "Nested") if path == "nested" else cdk.Stack(app, "Beside")
+        db, fn = DistributedDatabase(stack, "main"), function(where)
+        db.grant(fn, "dsql:GetCluster")
+        for method in methods:
+            getattr(db, method)(fn)
+        app.synth()
+        template = Template(json.loads(Path(app.outdir, where.template_file).read_text("utf-8")))
+        return template, logical_id(fn)
+
+    (before, fn), (after, _) = made(first, "before"), made(then, "after")
+    for template in (before, after):
+        waits = {*own_policies(template), *template.ids("Custom::DsqlGrant")}
+        assert waits <= {*template.resources[fn]["DependsOn"]}
+        template.order()
+    common = before.resources.keys() & after.resources.keys()
+    changed = {id for id in common if before.resources[id] != after.resources[id]}
+    assert {before.resources[id]["Type"] for id in changed} <= {
+        *("AWS::Lambda::Function", "Custom::DsqlGrant", "AWS::IAM::Policy"),
     }
+    for id in changed & {*before.ids("AWS::IAM::Policy")}:  # which waits for other policies
+        assert before.resources[id]["Properties"] == after.resources[id]["Properties"]
 
 
 def test_a_returned_grant_can_be_waited_for(stack: cdk.Stack, db: DistributedDatabase) -> None:

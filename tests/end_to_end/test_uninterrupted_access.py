@@ -21,6 +21,7 @@ from blocks_cli.errors import CommandError
 from blocks_cli.json_value import text
 from blocks_cli.local import LocalDeployment, Report, deployment, reset_detection
 from blocks_cli.local.account import LocalAccount
+from blocks_runtime.contract import ADMIN_ROLE
 from local_dsql import LocalCluster
 from tests.end_to_end.conftest import ORDERS, REGION
 
@@ -138,7 +139,7 @@ class Version:
 
     `role` is the id of the function's IAM role; `granted` is the construct that is granted: the function or its role.
     `fails` adds a resource that always fails: `early`, before the function, or `late`, after it. `released` is a
-    template as the release before the ledger of grants wrote it.
+    template as the release before the ledger of grants wrote it. `admin` grants `admin` in place of an access.
     """
 
     access: Access = Access.READ_WRITE
@@ -147,6 +148,7 @@ class Version:
     stack: str = "Data"
     fails: str = ""
     released: bool = False
+    admin: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ class Case:
     rollbacks: tuple[str, ...] = ("none",)
 
 
-READ, WRITE = Version(Access.READ_ONLY), Version()
+READ, WRITE, ADMIN = Version(Access.READ_ONLY), Version(), Version(admin=True)
 OTHER = "RoleB"
 
 
@@ -172,6 +174,14 @@ CASES = {
     "role and access": Case((WRITE, Version(Access.READ_ONLY, OTHER), WRITE)),
     "granted construct": Case((Version(granted="role"), WRITE, Version(granted="role"))),
     "another stack": Case((shop(), shop(access=Access.READ_ONLY), shop(role=OTHER))),
+    "admin and access": Case((ADMIN, WRITE, READ)),
+    "access and admin": Case((WRITE, ADMIN, WRITE)),
+    "admin, another role": Case((ADMIN, Version(admin=True, role=OTHER), WRITE)),
+    "admin, granted role": Case(
+        (Version(admin=True, granted="role"), WRITE, Version(admin=True, granted="role"))
+    ),
+    "admin, another stack": Case((shop(admin=True), shop(), shop(admin=True, role=OTHER))),
+    "admin, fails late": Case((ADMIN, Version(fails="late"), READ), ROLLBACKS),
     "access, fails early": Case((WRITE, Version(Access.READ_ONLY, fails="early"), READ), ROLLBACKS),
     "access, fails late": Case((WRITE, Version(Access.READ_ONLY, fails="late"), READ), ROLLBACKS),
     "role, fails early": Case((WRITE, Version(role=OTHER, fails="early"), READ), ROLLBACKS),
@@ -187,7 +197,7 @@ CASES |= {
     "upgrade, fails early": Case((Version(released=True), Version(fails="early"), READ), ROLLBACKS),
     "upgrade, fails late": Case((Version(released=True), Version(fails="late"), READ), ROLLBACKS),
 }
-FAST = {"access"}
+FAST = {"admin and access"}
 """The run of `make test`; the others are among the slow tests."""
 
 RUNS = {
@@ -207,9 +217,15 @@ def synthesize(version: Version, root: Path) -> Path:
     role = iam.Role(scope, version.role, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     role.add_to_policy(iam.PolicyStatement(actions=["s3:ListAllMyBuckets"], resources=["*"]))
     orders = _function(scope, "Orders", LOGIN, role)
-    db.grant_connect(orders if version.granted == "function" else role, access=version.access)
+    granted = orders if version.granted == "function" else role
+    variables = db.environment(version.access)
+    if version.admin:
+        db.grant_connect_admin(granted)
+        variables["BLOCKS_MAIN_ROLE"] = ADMIN_ROLE
+    else:
+        db.grant_connect(granted, access=version.access)
     if version.granted == "role":
-        for name, value in db.environment(version.access).items():
+        for name, value in variables.items():
             orders.add_environment(name, value)
         orders.add_layers(runtime_layer(scope, RUNTIME, lambda_.Architecture.X86_64))
         db.run_before(orders)
