@@ -57,7 +57,7 @@ def invoke(
     if result.failed:
         report.conclude()  # the differences from AWS may be the cause
         console.print_message(f"failed   {result.error_type}: {result.error_message}", "red")
-        if what_to_do := remedy(result.error_type, result.error_message):
+        if what_to_do := remedy(result):
             console.print_message(f"do       {what_to_do}")
         context.exit(ExitCode.INVOCATION_FAILED)
     console.print_message(f"ok       {result.duration * 1000:.0f} ms   request {result.request_id}", "green")
