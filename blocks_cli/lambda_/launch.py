@@ -194,6 +194,31 @@ def cache_bytecode(folders: "list[str]", cache: str, code: str) -> None:
     sys.path_importer_cache.clear()
 
 
+def send_any_text() -> None:
+    """Let Lambda's runtime client send errors of the init phase with any text, such as a path.
+
+    `http.client`, which it uses for them only, encodes text as Latin-1; JSON is UTF-8.
+    """
+    from awslambdaric import lambda_runtime_client  # type: ignore[import-untyped,unused-ignore]
+
+    encode = lambda_runtime_client.to_json
+    send = lambda_runtime_client.LambdaRuntimeClient.call_rapid
+
+    def call_rapid(
+        client: object,
+        method: str,
+        endpoint: str,
+        status: int,
+        payload: object = None,
+        headers: "dict[str, str] | None" = None,
+    ) -> None:
+        escaped = {name: value.encode("ascii", "backslashreplace") for name, value in (headers or {}).items()}
+        send(client, method, endpoint, status, payload, escaped)
+
+    lambda_runtime_client.to_json = lambda value: encode(value).encode()
+    lambda_runtime_client.LambdaRuntimeClient.call_rapid = call_rapid
+
+
 def main(settings: "dict[str, str]", client: str, handler: str) -> None:
     """Run `client` as the main program, with the function's folders first on `sys.path`."""
     del sys.path[0]  # the folder of this file
@@ -210,6 +235,7 @@ def main(settings: "dict[str, str]", client: str, handler: str) -> None:
     if client.endswith(".py"):
         runpy.run_path(client, run_name="__main__")
     else:
+        send_any_text()
         runpy.run_module(client, run_name="__main__", alter_sys=True)
 
 

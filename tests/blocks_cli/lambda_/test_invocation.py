@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from tests.support.processes import wait_until
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
+    from blocks_cli.lambda_.function import LocalFunction
     from blocks_runtime.signing import Credentials
 
 ECHO = """
@@ -145,6 +146,54 @@ FAILURES = {
         log="Memory Size: 128 MB",
     ),
 }
+
+
+ERRORS = {
+    "1 KB": "raise ValueError('x' * 1_000)",
+    "70 KB": "raise ValueError('x' * 70_000)",
+    "900 KB": "raise ValueError('x' * 900_000)",
+    "2 MB": "raise ValueError('x' * 2_000_000)",
+    "recursion": "deeper = lambda n: deeper(n + 1)\n    deeper(0)",
+    "Latin-1": "raise ValueError('tschüß')",
+    "Chinese": "raise ValueError('日本')",
+    "name of the class": "raise type('Größe日本', (Exception,), {})('x')",
+}
+"""Bodies of a handler that raise an error of another size or in another script."""
+
+
+@pytest.mark.parametrize("phase", ["invocation", "init"])
+@pytest.mark.parametrize("source", ERRORS.values(), ids=ERRORS)
+def test_any_error_is_reported(bench: Workbench, source: str, phase: str) -> None:
+    function = bench.function(f"def handler(e, c):\n    {source}\n" + "handler(0, 0)\n" * (phase == "init"))
+    _write_any_text(function)
+    with pytest.raises(Exception) as raised:
+        exec(f"def handler():\n    {source}\nhandler()", {})
+    result = function.invoke(None)
+    assert result.error_type == type(raised.value).__name__
+    assert str(result.error_message).startswith(str(raised.value)[:20])
+    assert isinstance(result.payload, dict)
+    assert function.invoke(None).cold is (phase == "init"), "an error of the handler leaves the sandbox warm"
+
+
+def _write_any_text(function: LocalFunction) -> None:
+    """Let the runtime client write JSON that is not ASCII, as it does from Python 3.12 on."""
+    prepared = function._prepared
+    function._prepared = replace(prepared, function=replace(prepared.function, runtime="python3.12"))
+
+
+@pytest.mark.parametrize("name", ["mein übung", "日本"])
+def test_a_project_may_have_any_path(tmp_path: Path, name: str) -> None:
+    """The path of the project is in the trace of an error that the runtime client posts."""
+    made = Workbench(tmp_path / name)
+    try:
+        function = made.function("raise ValueError(__file__)", source=".")
+        _write_any_text(function)
+        failed = function.invoke(None)
+        worked = made.function("def handler(e, c): return __file__").invoke(None)
+    finally:
+        made.close()
+    assert (failed.error_type, failed.error_message) == ("ValueError", "index.py")
+    assert not worked.failed
 
 
 def test_event_context_environment(bench: Workbench) -> None:
