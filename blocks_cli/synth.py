@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
 from blocks_cli.file_errors import remove_tree
-from blocks_cli.json_value import Json, mapping, text
+from blocks_cli.json_value import Json, mapping, parse, text
 from blocks_cli.synth_errors import app_error, begins_traceback
 from blocks_cli.workspace import Workspace
 from blocks_runtime.shared.regular_files import read_regular
@@ -228,7 +228,7 @@ def _environment(root: Path, output: Path, region: str) -> dict[str, str]:
 
 def _read(file: Path) -> dict[str, Json]:
     try:
-        return mapping(json.loads(read_regular(file)))
+        return mapping(parse(read_regular(file)))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
