@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli.lambda_.limits import RESPONSE_TOO_LARGE
-from blocks_cli.lambda_.memory import resident_bytes
+from blocks_cli.lambda_.memory import children_bytes
 from blocks_cli.lambda_.output_reader import OutputReader
 from blocks_cli.lambda_.result import EXIT_ERROR, TIMED_OUT, RuntimeResponse, error_response
 from blocks_cli.lambda_.runtime_api import Invocation, RuntimeApi
@@ -34,7 +34,8 @@ INIT_LIMIT = 10.0
 ON_LINUX = sys.platform == "linux"
 """True if the kernel can end a child with its parent, make files read-only for it, and tell its memory.
 
-Elsewhere the child watches its standard input and runs a copy of the bundle, and its memory is not limited.
+Elsewhere the child watches its standard input and runs a copy of the bundle, its memory is not limited, and what it
+starts in a session of its own goes on.
 """
 
 _MEMORY_INTERVAL = 0.05
@@ -129,6 +130,7 @@ class Sandbox:
         self._is_cold = True
         self.is_unused = True
         self._api = RuntimeApi()
+        self._is_supervised = spawner.on_linux
         self._memory = program.memory if spawner.on_linux else None
         self._exceeded: int | None = None
         self.temporary = spawner.temporary.new()
@@ -198,12 +200,15 @@ class Sandbox:
 
     def _hold_memory(self) -> None:
         """Kill the process if it uses more memory than the function has, as Lambda does."""
-        if self._memory is not None and resident_bytes(self._process.pid) > self._memory * 1024 * 1024:
+        if self._memory is not None and children_bytes(self._process.pid) > self._memory * 1024 * 1024:
             self._exceeded = self._memory
             self._kill()
 
     def _kill(self) -> None:
         """Kill the process with the processes that it started."""
+        if self._is_supervised:
+            self._process.terminate()  # the supervisor of `launch.py` kills all below it
+            return
         if self._process.returncode is None:
             self._kill_group()
         self._process.kill()
@@ -233,7 +238,8 @@ class Sandbox:
     def _watch(self) -> None:
         """Wait for the end of the process and report it as a response."""
         status = self._process.wait()
-        self._kill_group()  # a handler that exits may leave processes
+        if not self._is_supervised:
+            self._kill_group()  # a handler that exits may leave processes
         ended = replace(error_response(EXIT_ERROR, _exit_message(status)), exceeded=self._exceeded)
         self._exit = self._api.init_error or ended
         self._api.answers.put(self._exit)
