@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import json
+from typing import NoReturn, TypeAlias
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+
+
+def parse(text: str | bytes) -> Json:
+    """Return the value of a JSON text that a user or another program wrote.
+
+    Raises:
+        ValueError: it is not JSON. `json.loads` also reads NaN and Infinity, and has another error for deep nesting.
+    """
+    try:
+        value: Json = json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def mapping(value: Json) -> dict[str, Json]:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from blocks_cli.errors import CommandError
 from blocks_cli.file_errors import remove_tree
-from blocks_cli.json_value import Json, mapping, text
+from blocks_cli.guard import guarded
+from blocks_cli.json_value import Json, mapping, parse, text
 from blocks_cli.synth_errors import app_error, begins_traceback
 from blocks_cli.workspace import Workspace
 from blocks_runtime.shared.regular_files import read_regular
@@ -115,7 +116,8 @@ def _write_assembly(command: str, root: Path, environment: Mapping[str, str], *,
 def _run(command: str, root: Path, environment: Mapping[str, str]) -> tuple[int, list[str]]:
     """Run a shell command; return its status, and its error output from a traceback on. The rest is passed on.
 
-    It runs in its own process group, so that Ctrl-C reaches only us: the app would print a traceback.
+    It runs in its own process group, so that Ctrl-C reaches only us: the app would print a traceback. The group ends
+    with us after any signal.
     """
     with (
         _one_interrupt(),
@@ -130,6 +132,7 @@ def _run(command: str, root: Path, environment: Mapping[str, str]) -> tuple[int,
             errors="replace",
             process_group=0,
         ) as app,
+        guarded(app, group=True),
     ):
         try:
             traceback = _pass_on(app.stderr or ())
@@ -228,7 +231,7 @@ def _environment(root: Path, output: Path, region: str) -> dict[str, str]:
 
 def _read(file: Path) -> dict[str, Json]:
     try:
-        return mapping(json.loads(read_regular(file)))
+        return mapping(parse(read_regular(file)))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

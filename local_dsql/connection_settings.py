@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import time
 from dataclasses import dataclass, field
@@ -122,10 +123,8 @@ def shell(values: dict[str, str]) -> str:
 
 
 def dotenv(values: dict[str, str]) -> str:
-    """Return the lines of a `.env` file. The values have no quotes, so every reader of such files agrees on them."""
-    return "\n".join(
-        f"{name}={value}" if " " not in value else f'{name}="{value}"' for name, value in values.items()
-    )
+    """Return the lines of a `.env` file, which a POSIX shell reads as well."""
+    return "\n".join(f"{name}={_quoted_for_dotenv(value)}" for name, value in values.items())
 
 
 def as_json(values: dict[str, str]) -> str:
@@ -154,6 +153,14 @@ def _credentials(cluster: LocalCluster, role: str) -> Credentials:
             "db.grant_connect(fn) and run blocks deploy --local",
         )
     return cluster.identity(mapped[0], [Permission("dsql:DbConnect", cluster.arn("*"))])
+
+
+def _quoted_for_dotenv(value: str) -> str:
+    """Return a value in quotes if a shell would split it: in single ones, which no reader of `.env` files interprets."""
+    if "'" not in value:
+        return shlex.quote(value)
+    escaped = re.sub(r'(["\\$`])', r"\\\1", value)
+    return f'"{escaped}"'
 
 
 def _quoted(value: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
+from blocks_cli.guard import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -217,12 +218,13 @@ def _run(command: list[str]) -> tuple[int, str]:
     environ = os.environ | {"CI": "1", "NO_COLOR": "1", "CDK_DISABLE_VERSION_CHECK": "1"}
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         process = subprocess.Popen(command, env=environ, stdout=log, stderr=log, start_new_session=True)
-        try:
-            code = process.wait()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
-            raise
+        with guarded(process, group=True):
+            try:
+                code = process.wait()
+            except BaseException:
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait()
+                raise
         log.seek(0)
         return code, log.read()
 

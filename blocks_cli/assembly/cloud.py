@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from blocks_cli.assembly.graph import order
 from blocks_cli.assembly.nested import Source, expand
 from blocks_cli.assembly.template import OWN_ID, Template, read_template
 from blocks_cli.errors import CommandError
-from blocks_cli.json_value import Json, mapping, sequence, text
+from blocks_cli.json_value import Json, mapping, parse, sequence, text
 from blocks_settings.regions import DEFAULT_REGION
 from local_dsql.access import LOCAL_ACCOUNT
 
@@ -188,7 +187,7 @@ def _assets_of(directory: Path, files: Mapping[str, Json]) -> dict[str, Asset]:
 
 def _read_json(file: Path) -> dict[str, Json]:
     try:
-        body = json.loads(file.read_text("utf-8"))
+        body = parse(file.read_text("utf-8"))
     except FileNotFoundError:
         raise CommandError(
             f"{file}: no such file", "the cloud assembly is incomplete", _SYNTH_AGAIN

@@ -11,6 +11,7 @@ from blocks_cli import console
 from blocks_cli.commands.options import as_json
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
+from blocks_cli.guard import guarded
 from blocks_cli.migrations.database import metered
 from blocks_cli.migrations.target import find_target
 from blocks_cli.migrations.target_options import TargetOptions
@@ -67,7 +68,12 @@ def cost(
 
 def _run(command: tuple[str, ...]) -> int:
     try:
-        return subprocess.run(command, check=False).returncode
+        with subprocess.Popen(command) as child, guarded(child):
+            try:
+                return child.wait()
+            except BaseException:
+                child.kill()
+                raise
     except OSError as error:
         raise CommandError(
             f"{command[0]}: cannot be run", error.strerror or str(error), "name a program, with its arguments"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from blocks_cli.commands.options import as_json, local
 from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
+from blocks_cli.json_value import parse
 from blocks_cli.lambda_.remedies import remedy
 from blocks_cli.local import LocalDeployment
 from blocks_cli.workspace import Workspace, project_root
@@ -57,7 +57,7 @@ def invoke(
     if result.failed:
         report.conclude()  # the differences from AWS may be the cause
         console.print_message(f"failed   {result.error_type}: {result.error_message}", "red")
-        if what_to_do := remedy(result.error_type, result.error_message):
+        if what_to_do := remedy(result):
             console.print_message(f"do       {what_to_do}")
         context.exit(ExitCode.INVOCATION_FAILED)
     console.print_message(f"ok       {result.duration * 1000:.0f} ms   request {result.request_id}", "green")
@@ -78,11 +78,10 @@ def read_event(event: str) -> Json:
     """
     try:
         if event == "-":
-            parsed: Json = json.loads(sys.stdin.read())
-        elif event.startswith("@"):
-            parsed = json.loads(read_regular(Path(event[1:]), allow_pipe=True))
-        else:
-            parsed = json.loads(event)
+            return parse(sys.stdin.read())
+        if event.startswith("@"):
+            return parse(read_regular(Path(event[1:]), allow_pipe=True))
+        return parse(event)
     except OSError as error:
         raise CommandError(
             f"--event {event}: the file cannot be read",
@@ -95,7 +94,6 @@ def read_event(event: str) -> Json:
             str(error),
             "pass JSON, @FILE with a JSON file, or - for stdin",
         ) from None
-    return parsed
 
 
 def _summary(result: InvocationResult) -> Json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from blocks_cli.control_plane.authorization import required_permissions
 from blocks_cli.control_plane.cluster import ClusterId
 from blocks_cli.control_plane.errors import ApiError, denied, validation
-from blocks_cli.json_value import Json, mapping
+from blocks_cli.json_value import Json, mapping, parse
 from blocks_cli.lambda_.http_server import RequestHandler, Server
 
 if TYPE_CHECKING:
@@ -112,6 +112,9 @@ class _ApiHandler(RequestHandler):
         signed = _CALLER.match(self.headers.get("Authorization", ""))
         if signed is None:
             raise denied(f"dsql:{operation}", path)
-        request = mapping(json.loads(body or b"{}"))
+        try:
+            request = mapping(parse(body or b"{}"))
+        except ValueError as error:
+            raise validation(f"the body is not JSON: {error}", "cannotParse") from None
         self.server.authorize(signed[1], operation, signed[2], match[1], request)
         return self.server.perform(operation, signed[2], match[1], request)

@@ -167,7 +167,7 @@ def _not_started(path: str, failure: RuntimeResponse) -> CommandError:
     result = failure.result("", "", 0.0, cold=True)
     message = text(mapping(result.payload).get("errorMessage"))
     reason = message if result.error_type == EXIT_ERROR else f"{result.error_type}: {message}"
-    what_to_do = remedy(result.error_type, message) or "correct the file, whose trace is above"
+    what_to_do = remedy(result) or "correct the file, whose trace is above"
     return CommandError(
         f"{path}: the new version does not start",
         reason,

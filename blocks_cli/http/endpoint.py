@@ -46,8 +46,12 @@ class Endpoint(Protocol):
 
 @dataclass(frozen=True)
 class FunctionUrl:
-    """A function URL. `may` returns whether an Authorization header permits the request; None permits all."""
+    """A function URL. `may` returns whether an Authorization header permits the request; None permits all.
 
+    `path` is the construct path of the function, which names the URL in warnings.
+    """
+
+    path: str
     function: str
     domain: str
     invoke: Invoke
@@ -64,13 +68,17 @@ class FunctionUrl:
             return json_response(403, {"Message": "Forbidden"}).with_headers(headers)
         context = RequestContext("anonymous", self.domain.partition(".")[0], self.domain)
         result = self.invoke(self.function, event_of(request, context, str(uuid.uuid4())))
-        return _URL_RESPONSES.of(result, self.domain, self.warn).with_headers(headers)
+        return _URL_RESPONSES.of(result, self.path, self.warn).with_headers(headers)
 
 
 @dataclass(frozen=True)
 class HttpApi:
-    """An HTTP API. `domain` is its host name on AWS; `stage` is a prefix of all paths unless it is the default one."""
+    """An HTTP API. `domain` is its host name on AWS; `stage` is a prefix of all paths unless it is the default one.
 
+    `path` is the construct path, which names the API in warnings.
+    """
+
+    path: str
     api_id: str
     account: str
     domain: str
@@ -109,7 +117,7 @@ class HttpApi:
             stage_variables=self.stage_variables,
         )
         result = self.invoke(route.function, event_of(request, context, str(uuid.uuid4())))
-        return _API_RESPONSES.of(result, route.key, self.warn)
+        return _API_RESPONSES.of(result, f"{self.path} {route.key}", self.warn)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import urllib.parse
 import uuid
 from typing import TYPE_CHECKING
 
+from blocks_cli.json_value import parse
 from blocks_cli.lambda_.http_server import RequestHandler, Server
 from blocks_cli.lambda_.limits import EVENT_TOO_LARGE, MAX_EVENT, event_too_large
 
@@ -68,7 +69,7 @@ class _InvokeHandler(RequestHandler):
         if len(payload) > MAX_EVENT[kind]:
             return self._refuse(413, EVENT_TOO_LARGE, event_too_large(kind))
         try:
-            event: Json = json.loads(payload or b"null")
+            event = parse(payload or b"null")
         except ValueError as error:
             message = f"Could not parse request body: {error}"
             return self._refuse(400, "InvalidRequestContentException", message)

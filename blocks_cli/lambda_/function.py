@@ -75,15 +75,22 @@ class LocalFunction:
             return refused.result(request_id, "", 0.0, cold=False)
         sandbox = self._acquire()
         if isinstance(sandbox, RuntimeResponse):
-            return sandbox.result(request_id, "", 0.0, cold=False)
+            return self._refused(sandbox, request_id)
         cold = sandbox.take_cold()
         invocation = Invocation(request_id, body, self.deployed.arn, self.deployed.timeout)
         try:
             answer, duration = sandbox.invoke(invocation)
-            result = answer.result(request_id, sandbox.take_log(), duration, cold)
+            result = answer.result(request_id, sandbox.take_log(answer, request_id), duration, cold)
             return self._names.with_copy(sandbox.temporary).result(result)
         finally:
             self._release(sandbox)
+
+    def _refused(self, error: RuntimeResponse, request_id: str) -> InvocationResult:
+        """Return the result of an invocation that no sandbox ran; on Lambda a throttled one leaves no line either."""
+        if error.error_type != _THROTTLED:
+            for line in error.log_lines(request_id):
+                self._on_line(line)
+        return error.result(request_id, "", 0.0, cold=False)
 
     def warm_up(self) -> RuntimeResponse | None:
         """Start a sandbox for the next invocation; return the error of its init phase, or None."""
@@ -94,6 +101,7 @@ class LocalFunction:
         with _INIT_PHASES:
             is_ready = sandbox.wait_for_init(self._init_limit)
         if failure := sandbox.failure:
+            sandbox.take_log(failure)
             sandbox.close()
             return failure
         if is_ready:

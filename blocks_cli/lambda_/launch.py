@@ -17,15 +17,16 @@ import site
 import stat
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from types import CodeType
+    from types import CodeType, TracebackType
 
 TEMPORARY = "/tmp"  # noqa: S108 - Lambda's own name for the only folder that a function may write into
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _CLONE_NEWUSER, _CLONE_NEWNS = 0x10000000, 0x00020000
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x1000, 0x4000, 0x40000
 _AT_FDCWD, _AT_RECURSIVE, _RDONLY = -100, 0x8000, 0x1
@@ -51,12 +52,85 @@ def exit_with_parent(parent: str) -> None:
     """
     if parent == "-":
         threading.Thread(target=_exit_at_end_of_input, daemon=True).start()
-        return
-    _check(
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL), "prctl(PR_SET_PDEATHSIG)"
-    )
-    if os.getppid() != int(parent):  # the parent ended before the request
+    else:
+        supervise(int(parent))
+
+
+def supervise(parent: int) -> None:
+    """Continue in a child process. This one waits for it, kills all that it has left, and ends with the same status.
+
+    The kernel makes orphans below this process its children, so none escapes in a session of its own. SIGTERM, which
+    also follows the end of the parent, kills all of them.
+    """
+    _control(_PR_SET_CHILD_SUBREAPER, 1)
+    signal.signal(signal.SIGTERM, _stop)
+    status = int(signal.SIGKILL)
+    try:
+        _signal_at_end_of(parent, signal.SIGTERM)
+        supervisor, child = os.getpid(), os.fork()
+        if child == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.setpgid(0, 0)
+            _signal_at_end_of(supervisor, signal.SIGKILL)
+            return
+        status = _wait_for(child)
+    except _Stopped:
+        pass
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _kill_children()
+    _end_with(status)
+
+
+class _Stopped(BaseException):
+    """SIGTERM has arrived."""
+
+
+def _stop(number: int, frame: object) -> None:
+    raise _Stopped
+
+
+def _wait_for(child: int) -> int:
+    """Wait for the end of a child, and of the orphans that end before it; return its status."""
+    while True:
+        ended, status = os.wait()
+        if ended == child:
+            return status
+
+
+def _kill_children() -> None:
+    """Kill all children; those of a killed one become children of this process."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    try:
+        while True:
+            for child in children.read_text("ascii").split():
+                os.kill(int(child), signal.SIGKILL)
+            os.wait()
+    except (ChildProcessError, ProcessLookupError):
+        pass  # there is none
+
+
+def _end_with(status: int) -> None:
+    """End this process as the child with this status has ended."""
+    if os.WIFSIGNALED(status):
+        import resource
+
+        number = os.WTERMSIG(status)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if number != signal.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    os._exit(os.WEXITSTATUS(status))
+
+
+def _signal_at_end_of(parent: int, number: int) -> None:
+    """Let the kernel send a signal to this process when its parent ends."""
+    _control(_PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:  # the parent ended before the request
         os._exit(1)
+
+
+def _control(option: int, value: int) -> None:
+    _check(ctypes.CDLL(None, use_errno=True).prctl(option, value), f"prctl({option})")
 
 
 def _exit_at_end_of_input() -> None:
@@ -194,6 +268,55 @@ def cache_bytecode(folders: "list[str]", cache: str, code: str) -> None:
     sys.path_importer_cache.clear()
 
 
+def send_any_text() -> None:
+    """Let Lambda's runtime client send errors of the init phase with any text, such as a path.
+
+    `http.client`, which it uses for them only, encodes text as Latin-1; JSON is UTF-8.
+    """
+    from awslambdaric import lambda_runtime_client  # type: ignore[import-untyped,unused-ignore]
+
+    encode = lambda_runtime_client.to_json
+    send = lambda_runtime_client.LambdaRuntimeClient.call_rapid
+
+    def call_rapid(
+        client: object,
+        method: str,
+        endpoint: str,
+        status: int,
+        payload: object = None,
+        headers: "dict[str, str] | None" = None,
+    ) -> None:
+        escaped = {name: value.encode("ascii", "backslashreplace") for name, value in (headers or {}).items()}
+        send(client, method, endpoint, status, payload, escaped)
+
+    lambda_runtime_client.to_json = lambda value: encode(value).encode()
+    lambda_runtime_client.LambdaRuntimeClient.call_rapid = call_rapid
+
+
+def print_own_frames(client: str) -> None:
+    """Print tracebacks without the frames of this file and of the runtime client, which Lambda has not either.
+
+    The only line that helps would be below dozens of them.
+    """
+
+    def is_foreign(file: str) -> bool:
+        return (
+            file in {__file__, client, "<frozen runpy>"}
+            or f"/{client}/" in file
+            or file.endswith("/runpy.py")
+        )
+
+    def hook(kind: "type[BaseException]", error: BaseException, trace: "TracebackType | None") -> None:
+        printed: traceback.TracebackException | None = traceback.TracebackException(kind, error, trace)
+        text = printed.format()
+        while printed is not None:
+            printed.stack[:] = [frame for frame in printed.stack if not is_foreign(frame.filename)]
+            printed = printed.__cause__ or printed.__context__
+        sys.stderr.writelines(text)
+
+    sys.excepthook = hook
+
+
 def main(settings: "dict[str, str]", client: str, handler: str) -> None:
     """Run `client` as the main program, with the function's folders first on `sys.path`."""
     del sys.path[0]  # the folder of this file
@@ -207,9 +330,11 @@ def main(settings: "dict[str, str]", client: str, handler: str) -> None:
     # Lambda imports site; -S only excludes the packages of this machine.
     site.setquit()  # type: ignore[attr-defined,unused-ignore]
     sys.argv = [client, handler]
+    print_own_frames(client)
     if client.endswith(".py"):
         runpy.run_path(client, run_name="__main__")
     else:
+        send_any_text()
         runpy.run_module(client, run_name="__main__", alter_sys=True)
 
 

@@ -8,6 +8,15 @@ from pathlib import Path
 _PAGE = resource.getpagesize()
 
 
+def children_bytes(pid: int) -> int:
+    """Return the bytes of memory that the children of a process occupy, as `resident_bytes` of each."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    except OSError:
+        return 0
+    return sum(map(resident_bytes, map(int, children)))
+
+
 def resident_bytes(pid: int) -> int:
     """Return the bytes of memory that a process and its children occupy, without pages of files; 0 if it has ended.
 
@@ -15,7 +24,6 @@ def resident_bytes(pid: int) -> int:
     """
     try:
         resident, shared = Path(f"/proc/{pid}/statm").read_text("ascii").split()[1:3]
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
     except OSError:
         return 0
-    return (int(resident) - int(shared)) * _PAGE + sum(map(resident_bytes, map(int, children)))
+    return (int(resident) - int(shared)) * _PAGE + children_bytes(pid)

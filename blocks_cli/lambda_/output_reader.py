@@ -40,6 +40,16 @@ class OutputReader:
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
 
+    def add(self, line: str) -> None:
+        """Add a line of Lambda itself after the output that is in the pipe."""
+        with self._lock:
+            self._drain()
+            if self._line:
+                self._keep(b"\n")
+            elif self._tail and not self._tail.endswith(b"\n"):
+                self._tail += b"\n"  # the end of the output has ended its last line
+            self._keep(line.encode() + b"\n")
+
     def take_tail(self) -> str:
         """Return the tail of the output since the last call, including bytes still in the pipe."""
         with self._lock:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from blocks_cli.lambda_.result import InvocationResult
 
 _REMEDIES = (
     (
@@ -40,10 +44,12 @@ _REMEDIES = (
 """Type of the error, pattern of its message, and the remedy with the groups of the pattern; the first one counts."""
 
 
-def remedy(error_type: str | None, message: str | None) -> str | None:
+def remedy(result: InvocationResult) -> str | None:
     """Return the remedy for the error of an invocation; None if the function or its libraries have raised it."""
+    if result.exceeded is not None:
+        return f"set a larger `memory_size` of the function: it used more than its {result.exceeded} MB"
     for kind, pattern, text in _REMEDIES:
-        found = re.search(pattern, message or "")
-        if kind == error_type and found is not None:
+        found = re.search(pattern, result.error_message or "")
+        if kind == result.error_type and found is not None:
             return text.format(*found.groups())
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import queue
 import secrets
@@ -78,8 +79,26 @@ class RuntimeApi(Server):
         super().close()
 
 
+class _ShortenedLines(io.BufferedReader):
+    """Reader of requests that cuts off lines which `http.server` would refuse.
+
+    Lambda's runtime client sends the cause of an error for X-Ray as a header of up to 1 MiB; it is not used here.
+    """
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline()
+        if size is None or not 0 <= size <= len(line):
+            return line
+        return line[: size - 2] + b"\n"
+
+
 class _RuntimeHandler(RequestHandler):
     server: RuntimeApi
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self.rfile = _ShortenedLines(self.connection.makefile("rb", buffering=0))
 
     def do_GET(self) -> None:  # noqa: N802 - name required by http.server
         if self.path != f"{_PREFIX}invocation/next":

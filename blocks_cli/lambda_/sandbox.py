@@ -12,14 +12,14 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli.lambda_.limits import RESPONSE_TOO_LARGE
-from blocks_cli.lambda_.memory import resident_bytes
+from blocks_cli.lambda_.memory import children_bytes
 from blocks_cli.lambda_.output_reader import OutputReader
-from blocks_cli.lambda_.result import EXIT_ERROR, RuntimeResponse, error_response
+from blocks_cli.lambda_.result import EXIT_ERROR, TIMED_OUT, RuntimeResponse, error_response
 from blocks_cli.lambda_.runtime_api import Invocation, RuntimeApi
 from blocks_cli.lambda_.temporary_folders import remove
 
@@ -34,7 +34,8 @@ INIT_LIMIT = 10.0
 ON_LINUX = sys.platform == "linux"
 """True if the kernel can end a child with its parent, make files read-only for it, and tell its memory.
 
-Elsewhere the child watches its standard input and runs a copy of the bundle, and its memory is not limited.
+Elsewhere the child watches its standard input and runs a copy of the bundle, its memory is not limited, and what it
+starts in a session of its own goes on.
 """
 
 _MEMORY_INTERVAL = 0.05
@@ -129,7 +130,9 @@ class Sandbox:
         self._is_cold = True
         self.is_unused = True
         self._api = RuntimeApi()
-        self._memory = program.memory * 1024 * 1024 if spawner.on_linux else None
+        self._is_supervised = spawner.on_linux
+        self._memory = program.memory if spawner.on_linux else None
+        self._exceeded: int | None = None
         self.temporary = spawner.temporary.new()
         reader, writer = os.pipe()
         environment = {**program.environment, "AWS_LAMBDA_RUNTIME_API": self._api.address}
@@ -197,11 +200,15 @@ class Sandbox:
 
     def _hold_memory(self) -> None:
         """Kill the process if it uses more memory than the function has, as Lambda does."""
-        if self._memory is not None and resident_bytes(self._process.pid) > self._memory:
+        if self._memory is not None and children_bytes(self._process.pid) > self._memory * 1024 * 1024:
+            self._exceeded = self._memory
             self._kill()
 
     def _kill(self) -> None:
         """Kill the process with the processes that it started."""
+        if self._is_supervised:
+            self._process.terminate()  # the supervisor of `launch.py` kills all below it
+            return
         if self._process.returncode is None:
             self._kill_group()
         self._process.kill()
@@ -210,10 +217,12 @@ class Sandbox:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    def take_log(self) -> str:
-        """Return the tail of the output since the last call."""
+    def take_log(self, response: RuntimeResponse, request_id: str = "") -> str:
+        """Return the tail of the output since the last call; what Lambda itself logs of the response is its end."""
         if self._exit is not None:
             self._output.join()
+        for line in response.log_lines(request_id):
+            self._output.add(line)
         return self._output.take_tail()
 
     def close(self) -> None:
@@ -229,8 +238,10 @@ class Sandbox:
     def _watch(self) -> None:
         """Wait for the end of the process and report it as a response."""
         status = self._process.wait()
-        self._kill_group()  # a handler that exits may leave processes
-        self._exit = self._api.init_error or error_response(EXIT_ERROR, _exit_message(status))
+        if not self._is_supervised:
+            self._kill_group()  # a handler that exits may leave processes
+        ended = replace(error_response(EXIT_ERROR, _exit_message(status)), exceeded=self._exceeded)
+        self._exit = self._api.init_error or ended
         self._api.answers.put(self._exit)
         self._api.fetched.set()
 
@@ -238,7 +249,7 @@ class Sandbox:
         self._kill()
         self._process.wait()
         message = f"Error: Task timed out after {invocation.timeout:.2f} seconds"
-        self._exit = error_response("Sandbox.Timedout", f"RequestId: {invocation.request_id} {message}")
+        self._exit = error_response(TIMED_OUT, f"RequestId: {invocation.request_id} {message}")
         return self._exit
 
 

@@ -104,11 +104,11 @@ class HttpEndpoints:
                 url = resource.local[URL]
                 if resource.type == FUNCTION_URL:
                     path = _function_path(resource, self._account)
-                    yield Served("url", path, state.region, url), self._function_url(resource)
+                    yield Served("url", path, state.region, url), self._function_url(resource, path)
                 else:
                     yield Served("api", resource.path, state.region, url), self._api(resource, state)
 
-    def _function_url(self, resource: DeployedResource) -> FunctionUrl:
+    def _function_url(self, resource: DeployedResource, path: str) -> FunctionUrl:
         arn = text(resource.attributes["FunctionArn"])
         domain = f"{resource.logical_id.lower()}.lambda-url.{arn.split(':')[3]}.on.aws"
 
@@ -118,9 +118,8 @@ class HttpEndpoints:
 
         is_open = text(resource.properties.get("AuthType")) in _OPEN
         cors = Cors.of(resource.properties.get("Cors"))
-        return FunctionUrl(
-            arn, domain, self._invoke, self._account.report.note, cors, None if is_open else may
-        )
+        warn = self._account.report.note
+        return FunctionUrl(path, arn, domain, self._invoke, warn, cors, None if is_open else may)
 
     def _api(self, api: DeployedResource, state: StackState) -> HttpApi:
         parts = [r for r in self._account.resources() if r.properties.get("ApiId") == api.physical_id]
@@ -129,6 +128,7 @@ class HttpEndpoints:
             (each for each in stages if each.physical_id == DEFAULT_STAGE), stages[0] if stages else None
         )
         return HttpApi(
+            path=api.path,
             api_id=api.physical_id,
             account=state.account,
             domain=f"{api.physical_id}.execute-api.{state.region}.amazonaws.com",
@@ -172,6 +172,7 @@ class HttpEndpoints:
         try:
             return self._account.functions.invoke(arn, event)
         except CommandError as error:  # it is not written in Python, or was removed
+            self._account.report.note(f"{error.what}: {error.why}")
             return error_response("ResourceNotFoundException", error.what).result("", "", 0.0, cold=False)
 
 

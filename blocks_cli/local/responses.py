@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from typing import TYPE_CHECKING
 
-from blocks_cli.json_value import Json, mapping
+from blocks_cli.json_value import Json, mapping, parse
 from blocks_cli.lambda_.http_server import RequestHandler, Server
 
 if TYPE_CHECKING:
@@ -54,6 +53,6 @@ def _read(body: bytes) -> dict[str, Json]:
     if len(body) > LIMIT:
         return {"Status": "FAILED", "Reason": f"response object is too long: {len(body)} bytes of {LIMIT}"}
     try:
-        return mapping(json.loads(body))
+        return mapping(parse(body))
     except ValueError as error:
         return {"Status": "FAILED", "Reason": f"response object is not JSON: {error}"}

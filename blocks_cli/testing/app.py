@@ -9,6 +9,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from blocks_cli.json_value import parse
 from blocks_runtime import DistributedDatabase
 
 if TYPE_CHECKING:
@@ -96,7 +97,10 @@ class App:
             Exception: that of the handler, unchanged.
         """
         function = self.handler(handler) if isinstance(handler, str) else handler
-        given = json.loads(json.dumps({} if event is None else event))
+        try:
+            given = parse(json.dumps({} if event is None else event))
+        except ValueError as error:
+            raise TypeError(f"the event is not JSON: {error}") from None
         result = function(given, LambdaContext() if context is None else context)
         return json.loads(_serialized(result))
 

@@ -184,6 +184,12 @@ MISTAKES: dict[str, tuple[list[str], str, str, str]] = {
         "Expecting property name",
         "pass JSON, @FILE with a JSON file, or - for stdin",
     ),
+    "event with NaN": (
+        ["invoke", "Hello", "--event", '{"a": NaN}'],
+        '--event {"a": NaN}: not valid JSON',
+        "NaN is not a JSON number",
+        "pass JSON, @FILE with a JSON file, or - for stdin",
+    ),
 }
 
 

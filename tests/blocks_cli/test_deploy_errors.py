@@ -68,10 +68,37 @@ def test_ctrl_c_during_the_synth_is_quiet_and_leaves_nothing(
     assert not [*(tmp_path / ".blocks").glob("cdk.out*")]
 
 
+STARTERS = {
+    "deploy": "from blocks_cli.main import main; main(['deploy', '--local', '--app', f'true; {slow}'])",
+    "cost": "from blocks_cli.commands.cost import _run; _run(slow.split())",
+    "acceptance": "from blocks_cli.acceptance.stack import _run; _run(['/bin/sh', '-c', f'true; {slow}'])",
+}
+"""Programs that run a child process."""
+ENDS = {"SIGHUP": signal.SIGHUP, "SIGTERM": signal.SIGTERM, "SIGKILL": signal.SIGKILL}
+
+
+@pytest.mark.parametrize("number", ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("program", STARTERS.values(), ids=STARTERS)
+def test_a_child_process_ends_with_the_command(tmp_path: Path, program: str, number: signal.Signals) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    slow = f"{sys.executable} {tmp_path}/slow.py"
+    command = [sys.executable, "-c", f"slow = {slow!r}\n{program}"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as running:
+        wait_until((tmp_path / "begun").exists, 20)
+        assert running.poll() is None
+        os.killpg(running.pid, number)
+        assert running.wait(10) == -number
+    wait_until(lambda: not processes_of(tmp_path))
+
+
 WRITES = """
 import json, os, pathlib, time
 place, folder = pathlib.Path("begun"), pathlib.Path(os.environ["CDK_OUTDIR"])
 first = not place.exists()
+if first:
+    os.setsid()
 place.touch()
 until = time.monotonic() + 20
 while first and not pathlib.Path("go").exists() and time.monotonic() < until:
@@ -86,7 +113,7 @@ stack = {
 (folder / "manifest.json").write_text(json.dumps({"artifacts": {"S": stack}}))
 pathlib.Path("written").touch()
 """
-"""An app whose first run waits for a file `go` in the middle of its synth."""
+"""An app whose first run waits for a file `go` in the middle of its synth, in a session of its own."""
 
 
 @contextlib.contextmanager
@@ -95,7 +122,10 @@ def first_deploy(folder: Path) -> Iterator[subprocess.Popen[str]]:
     (folder / "writes.py").write_text(WRITES)
     command = [sys.executable, "-c", "from blocks_cli.main import main; main()", "deploy", "--local"]
     with subprocess.Popen(
-        [*command, "--app", f"{sys.executable} writes.py"], cwd=folder, stderr=subprocess.PIPE, text=True
+        [*command, "--app", f"true; {sys.executable} writes.py"],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as running:
         wait_until((folder / "begun").exists)
         yield running
@@ -144,7 +174,7 @@ def test_an_app_whose_deploy_was_killed_writes_into_no_later_assembly(
     monkeypatch.chdir(tmp_path)
     with first_deploy(tmp_path) as running:
         running.kill()
-    assert len(processes_of(tmp_path)) > 0, "the app goes on"
+    assert len(processes_of(tmp_path)) > 0, "the app goes on: it has left the process group of the command"
     for _ in range(2):  # the second time removes what the first app may have left
         assert run("--app", f"{sys.executable} writes.py") == 0
         (tmp_path / "go").touch()

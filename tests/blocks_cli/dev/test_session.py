@@ -221,21 +221,27 @@ def test_large_bodies(dev: Dev, megabytes: int, expected: int) -> None:
 
 
 FAILING = {
-    "exception": "raise ValueError('x')",
-    "exit": "import os; os._exit(1)",
-    "timeout": "import time; time.sleep(60)",
-    "too large": "return 'x' * (7 << 20)",
-    "malformed": "return {'statusCode': 200, 'body': {}}",
+    "exception": ("raise ValueError('x')", "[ERROR] ValueError: x"),
+    "exit": ("import os; os._exit(1)", "Error: Runtime exited with error: exit status 1"),
+    "timeout": ("import time; time.sleep(60)", "Task timed out after 1.00 seconds"),
+    "too large": ("return 'x' * (7 << 20)", "Error: Response payload size exceeded"),
+    "malformed": (
+        "return {'statusCode': 200, 'body': {}}",
+        "S/Orders: the result is no HTTP response: body is",
+    ),
 }
 
 
-@pytest.mark.parametrize("source", FAILING.values(), ids=FAILING)
-def test_a_failing_handler(dev: Dev, source: str) -> None:
+@pytest.mark.parametrize(("source", "shown"), FAILING.values(), ids=FAILING)
+def test_a_failing_handler(dev: Dev, source: str, shown: str) -> None:
+    """Each failure is in the log, or a note that names the endpoint as `blocks dev` does."""
     dev.project.timeout = 1
     dev.project.write("functions/orders.py", f"def handler(event, context):\n    {source}\n")
     dev.start()
     assert fetch(f"{dev.url()}/")[::2] == (502, b"Internal Server Error")
     assert fetch(f"{dev.url('api')}/orders/1")[::2] == (500, b'{"message": "Internal Server Error"}')
+    printed = [*(line.text for line in dev.session._account.log.read()), *dev.report.notes]
+    assert sum(shown in line for line in printed) == (1 if shown.startswith("S/Orders: ") else 2), printed
 
 
 def test_megabytes_of_output_do_not_hold_up_a_handler(dev: Dev) -> None:

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,11 @@ import pytest
 from blocks_cli.errors import CommandError
 from blocks_cli.lambda_.remedies import remedy
 from tests.support.lambda_functions import THIS_PYTHON, Workbench
+from tests.support.processes import wait_until
 
 if TYPE_CHECKING:
     from blocks_cli.json_value import Json
+    from blocks_cli.lambda_.function import LocalFunction
     from blocks_runtime.signing import Credentials
 
 ECHO = """
@@ -42,13 +44,14 @@ def handler(event, context):
 
 @dataclass(frozen=True)
 class Failure:
-    """A function that fails, and the expected result."""
+    """A function that fails, the expected result, and a text of its log: the error type unless given."""
 
     source: str
     error_type: str
     message: str
     settings: dict[str, object] = field(default_factory=dict)
     remedy: str | None = None
+    log: str | None = None
 
 
 FAILURES = {
@@ -59,6 +62,16 @@ FAILURES = {
         "import os\ndef handler(e, c):\n    os._exit(3)",
         "Runtime.ExitError",
         "Error: Runtime exited with error: exit status 3",
+        log="Error: Runtime exited with error: exit status 3\nRuntime.ExitError\n",
+    ),
+    "exit at import": Failure(
+        "import os\nos._exit(4)", "Runtime.ExitError", "Error: Runtime exited with error: exit status 4"
+    ),
+    "exit within a line": Failure(
+        "import os\ndef handler(e, c):\n    print('half', end='', flush=True)\n    os._exit(3)",
+        "Runtime.ExitError",
+        "exit status 3",
+        log="half\nRequestId: ",
     ),
     "killed": Failure(
         "import os\ndef handler(e, c):\n    os.kill(os.getpid(), 9)",
@@ -117,8 +130,70 @@ FAILURES = {
         "Error: Task timed out after 0.30 seconds",
         {"timeout": 0.3},
         remedy="`deadline=context`",
+        log="Task timed out after 0.30 seconds\n",
+    ),
+    "too large": Failure(
+        "def handler(e, c): return 'x' * (7 << 20)",
+        "Function.ResponseSizeTooLarge",
+        "Response payload size exceeded maximum allowed payload size",
+    ),
+    "too much memory": Failure(
+        "import time\ndef handler(e, c):\n    taken = bytes(1) * (300 << 20)\n    time.sleep(5)",
+        "Runtime.ExitError",
+        "Error: Runtime exited with error: signal: killed",
+        {"memory": 128},
+        remedy="`memory_size` of the function: it used more than its 128 MB",
+        log="Memory Size: 128 MB",
     ),
 }
+
+
+ERRORS = {
+    "1 KB": "raise ValueError('x' * 1_000)",
+    "70 KB": "raise ValueError('x' * 70_000)",
+    "900 KB": "raise ValueError('x' * 900_000)",
+    "2 MB": "raise ValueError('x' * 2_000_000)",
+    "recursion": "deeper = lambda n: deeper(n + 1)\n    deeper(0)",
+    "Latin-1": "raise ValueError('tschüß')",
+    "Chinese": "raise ValueError('日本')",
+    "name of the class": "raise type('Größe日本', (Exception,), {})('x')",
+}
+"""Bodies of a handler that raise an error of another size or in another script."""
+
+
+@pytest.mark.parametrize("phase", ["invocation", "init"])
+@pytest.mark.parametrize("source", ERRORS.values(), ids=ERRORS)
+def test_any_error_is_reported(bench: Workbench, source: str, phase: str) -> None:
+    function = bench.function(f"def handler(e, c):\n    {source}\n" + "handler(0, 0)\n" * (phase == "init"))
+    _write_any_text(function)
+    with pytest.raises(Exception) as raised:
+        exec(f"def handler():\n    {source}\nhandler()", {})
+    result = function.invoke(None)
+    assert result.error_type == type(raised.value).__name__
+    assert str(result.error_message).startswith(str(raised.value)[:20])
+    assert isinstance(result.payload, dict)
+    assert function.invoke(None).cold is (phase == "init"), "an error of the handler leaves the sandbox warm"
+
+
+def _write_any_text(function: LocalFunction) -> None:
+    """Let the runtime client write JSON that is not ASCII, as it does from Python 3.12 on."""
+    prepared = function._prepared
+    function._prepared = replace(prepared, function=replace(prepared.function, runtime="python3.12"))
+
+
+@pytest.mark.parametrize("name", ["mein übung", "日本"])
+def test_a_project_may_have_any_path(tmp_path: Path, name: str) -> None:
+    """The path of the project is in the trace of an error that the runtime client posts."""
+    made = Workbench(tmp_path / name)
+    try:
+        function = made.function("raise ValueError(__file__)", source=".")
+        _write_any_text(function)
+        failed = function.invoke(None)
+        worked = made.function("def handler(e, c): return __file__").invoke(None)
+    finally:
+        made.close()
+    assert (failed.error_type, failed.error_message) == ("ValueError", "index.py")
+    assert not worked.failed
 
 
 def test_event_context_environment(bench: Workbench) -> None:
@@ -188,13 +263,18 @@ def test_a_warm_invocation_takes_a_few_milliseconds(bench: Workbench) -> None:
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
 def test_a_failure_is_reported_as_on_lambda(bench: Workbench, failure: Failure) -> None:
+    if "memory" in failure.settings and not bench.on_linux:
+        pytest.skip("the memory of a process is known on Linux only")
     result = bench.function(failure.source, **failure.settings).invoke({})
     assert result.failed
+    expected = failure.log or failure.error_type
+    assert expected in result.log_tail
+    wait_until(lambda: expected.rstrip("\n") in "\n".join(bench.lines))
     assert result.error_type == failure.error_type
     assert result.error_message is not None
     assert failure.message in result.error_message
     assert _field(result.payload, "errorType") == failure.error_type, "the payload is Lambda's error object"
-    told = remedy(result.error_type, result.error_message)
+    told = remedy(result)
     assert (told is None) == (failure.remedy is None)
     assert (failure.remedy or "") in (told or "")
 
@@ -292,6 +372,7 @@ def test_a_sandbox_that_cannot_be_started_is_an_error_of_the_service(plain_bench
     result = function.invoke(None)
     assert result.error_type == "ServiceException"
     assert "the local database has stopped" in str(result.error_message)
+    assert "the local database has stopped" in plain_bench.lines[0]
     assert function.warm_up() is not None
     function._credentials = working
     assert function.invoke(None).payload == 1

@@ -23,17 +23,17 @@ from pathlib import Path
 from tests.support.lambda_functions import Workbench
 bench = Workbench(Path(sys.argv[1]), client=sys.argv[2], on_linux=sys.argv[3] == "True")
 function = bench.function('''
-import os
+import os, subprocess
 def handler(event, context):
     while event == "busy": pass
-    return os.getpid()
+    return os.getpid(), event == "start" and subprocess.Popen(["sleep", "60"], start_new_session=True).pid
 ''', timeout=60)
 # The invoking thread ends at once: the sandbox must not end with it.
 call = threading.Thread(target=function.invoke, args=(None,))
 call.start(); call.join()
-warm = function.invoke(None)
+warm = function.invoke("start")
 assert not warm.cold
-print(warm.payload, flush=True)
+print(*warm.payload, flush=True)
 function.invoke("busy")
 """
 
@@ -46,11 +46,15 @@ def test_a_busy_sandbox_ends_with_a_killed_parent(tmp_path: Path, client: str, o
     command = [sys.executable, "-c", program, str(tmp_path), client, str(on_linux)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as parent:
         assert parent.stdout
-        sandbox = int(parent.stdout.readline())
+        sandbox, started = map(int, parent.stdout.readline().split())
         time.sleep(0.1)
         assert _alive(sandbox)
         parent.send_signal(signal.SIGKILL)
     wait_until(lambda: not _alive(sandbox), 5)
+    if on_linux:
+        wait_until(lambda: not _alive(started), 5)
+    else:
+        os.kill(started, signal.SIGKILL)
 
 
 def _alive(pid: int) -> bool:

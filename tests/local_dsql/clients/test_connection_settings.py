@@ -250,7 +250,7 @@ def test_formats_keep_every_value(form: str) -> None:
     text = FORMATS[form](values)
     if form == "json":
         assert json.loads(text) == values
-    elif form == "shell":
+    else:  # a shell reads a `.env` file as well
         answer = subprocess.run(
             ["/bin/sh", "-c", f'{text}\nprintf "%s|" "$A" "$B" "$C" "$D"'],
             capture_output=True,
@@ -258,8 +258,22 @@ def test_formats_keep_every_value(form: str) -> None:
             check=True,
         )
         assert answer.stdout.split("|")[:-1] == [*values.values()]
-    else:
-        assert 'B="with a space"' in text.splitlines()
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
+def test_a_dotenv_file_is_read_by_a_shell_and_by_node(settings: ConnectionSettings, tmp_path: Path) -> None:
+    """The values of a real cluster, most of them with characters of the shell."""
+    file = tmp_path / ".env"
+    values = settings.environment()
+    file.write_text(FORMATS["dotenv"](values) + "\n")
+    print_all = f"console.log(JSON.stringify({[*values]}.map(name => process.env[name])))"
+    bare = {"PATH": os.environ["PATH"]}
+    for command in (
+        ["node", f"--env-file={file}", "-e", print_all],
+        ["/bin/sh", "-c", 'set -a; . "$0"; node -e "$1"', str(file), print_all],
+    ):
+        printed = subprocess.run(command, capture_output=True, text=True, check=True, env=bare).stdout
+        assert json.loads(printed) == [*values.values()]
 
 
 def test_a_short_password_is_for_one_role_region_and_time(dsql: LocalCluster) -> None:
