@@ -243,8 +243,8 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
         return passed_on(answer)
     if handled := await _handled(held, request, error):
         return handled
-    if (finding := await find_real(held, request, error)) is not None:
-        return real(answer, finding)
+    if (found := await find_real(held, request, answer)) is not None:
+        return found
     return await _doom(held, request)
 
 
@@ -258,18 +258,17 @@ async def _settle_upsert(held: HeldSession, request: Request, told: Response) ->
         return await _run_rest(held, settled)
     if isinstance(settled, Answer):
         return settled
-    if (error := told.error) is not None:
-        if error["C"] == SERIALIZATION_FAILURE:
-            return None
-        if settled is not None and settled.before is not None:
-            answer = await _run_rest(held, settled.before)
-            if answer.error is not None:
-                return answer
-        return refused(CONFLICT)
+    lost = told.error is None or told.error["C"] == SERIALIZATION_FAILURE
     if settled is None:
-        return refused(CONFLICT)
-    doomed = await _doom(held, request)
-    return doomed if doomed.error is not None else await _after_success(held, request, doomed)
+        return None if lost and told.error is not None else refused(CONFLICT)
+    if lost:
+        doomed = await _doom(held, request)
+        return await _after_success(held, request, doomed) if doomed.error is None else refused(CONFLICT)
+    if settled.before is not None:
+        answer = await _run_rest(held, settled.before)
+        if answer.error is not None:
+            return answer
+    return refused(CONFLICT)
 
 
 async def _run_rest(held: HeldSession, rest: Rest) -> Answer:
