@@ -69,11 +69,13 @@ DIVERGENCES: tuple[Divergence, ...] = (
     Divergence(
         "unread-upsert-conflicts",
         "A transaction gets OC000 if an INSERT … ON CONFLICT meets a row that others have updated or deleted since its "
-        "snapshot, and skips it, where its source writes into other tables; and where it is a DO UPDATE with a WHERE "
-        "clause through a view, or into a table that has a domain or calls a function of a client in a CHECK, a "
-        "default or an index.",
+        "snapshot, and skips it, where its source writes; where a source of several rows, or the WHERE clause of DO "
+        "UPDATE, may call a VOLATILE function of a client that reads tables; and where it is a DO UPDATE with a WHERE "
+        "clause through a view, or by an index on expressions or some rows of a table that has a domain or calls a "
+        "function of a client in a CHECK, a default or an index.",
         "The engine runs the rows proposed without the ON CONFLICT clause first, and evaluates the WHERE clause in a "
-        "query of its own. It cannot take back other writes, and that query would run code of clients as another role.",
+        "query of its own. It cannot take back other writes; such a function would see rows that are skipped; and a "
+        "query of such keys would run code of clients as another role.",
         "Such a transaction commits on Aurora DSQL. Here, run it again.",
     ),
     Divergence(

@@ -270,6 +270,26 @@ SELECT ARRAY(SELECT DISTINCT name FROM call),
     EXISTS (SELECT FROM pg_type t JOIN hiding h ON t.oid = h.place)
 $$;
 
+-- The names of the functions of clients that see the rows that a statement has made before it ends: VOLATILE ones that read or
+-- write a table, by themselves or by what they call, and what calls these. Any other one sees the rows that the statement sees.
+CREATE FUNCTION local_dsql_engine.functions_that_see_new_rows() RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+WITH RECURSIVE routine AS MATERIALIZED (
+    SELECT lower(p.proname::text) AS name, p.provolatile, lower(coalesce(pg_get_function_sqlbody(p.oid), p.prosrc)) AS body
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE p.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'sys', 'local_dsql', 'local_dsql_engine')
+), touching AS (
+    SELECT name FROM routine WHERE body ~ '\m(from|table|execute|insert|update|delete|merge)\M'
+    UNION
+    SELECT r.name FROM routine r, touching t WHERE strpos(r.body, t.name) > 0
+), seeing AS (
+    SELECT r.name FROM routine r JOIN touching t ON t.name = r.name WHERE r.provolatile = 'v'
+    UNION
+    SELECT r.name FROM routine r, seeing s WHERE strpos(r.body, s.name) > 0
+)
+SELECT ARRAY(SELECT name FROM seeing)
+$$;
+
 -- What statements of DSQL's own write into the tables of the proxy, within the client's transaction. They are functions of
 -- the superuser, whose statements are constant.
 CREATE FUNCTION local_dsql_engine.map_identity(token text, role text, arn text) RETURNS void

@@ -205,6 +205,13 @@ def empty_array(array_type: int, element_type: int) -> Parameter:
     return _array(array_type, element_type, ())
 
 
+def picked(array: Parameter, numbers: Iterable[int]) -> Parameter:
+    """Return an array of the elements with these numbers, from 0, of an array without NULLs."""
+    found = [(each.value or b"")[24:] for each in elements(array)]
+    element_type = int.from_bytes((array.value or b"")[8:12], "big")
+    return _array(array.type, element_type, [found[number] for number in numbers])
+
+
 NO_IMAGES = empty_array(INT4_ARRAY, _INT4)
 """An empty array where a statement takes no images."""
 

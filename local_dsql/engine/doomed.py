@@ -9,7 +9,7 @@ from local_dsql.engine import savepoints
 from local_dsql.engine.answers import Answer, Finding, passed_on, real, refused, succeeded
 from local_dsql.engine.commands import first_error
 from local_dsql.engine.deadlocks import let_others_first
-from local_dsql.engine.duplicates import violated_index, visible_duplicate
+from local_dsql.engine.duplicates import first_violation, violated_index, visible_duplicate
 from local_dsql.engine.error_causes import (
     may_handle_errors,
     run_with_handlers,
@@ -157,14 +157,17 @@ async def _succeeded(
     finding = await _evict_duplicates(held, position, course) if course.off else None
     if finding is None:
         return succeeded(strip_surplus(answer, request.surplus))
-    if finding is Finding.VISIBLE:
-        if await _evict_updated(held, position):
-            course.off = []
-            return None
-        if course.is_unclear:
-            return refused(CONFLICT)
     assert course.violated is not None
-    return real(strip_surplus(course.violated, request.surplus), finding)
+    violated = strip_surplus(course.violated, request.surplus)
+    if finding is not Finding.VISIBLE:
+        return real(violated, finding)
+    if await _evict_updated(held, position):
+        course.off = []
+        return None
+    if course.is_unclear:
+        return refused(CONFLICT)
+    own = await held.services.log.operations(held.backend.pid)
+    return await first_violation(held, own.since(position).changes(), course.off, violated)
 
 
 async def _answer(held: HeldSession, request: Request, course: _Course) -> tuple[int, Response]:
@@ -233,7 +236,7 @@ async def _evict_duplicates(held: HeldSession, position: int, course: _Course) -
 
 
 async def _evict_updated(held: HeldSession, position: int) -> bool:
-    """Undo the statement, and delete the rows of others that it has updated and the first snapshot does not show.
+    """If a statement has updated rows of others that the first snapshot does not show, undo it and delete them.
 
     By that snapshot the statement does not reach such a row, not even by a cascade, so the row is no duplicate. Return
     whether there were any.
@@ -241,12 +244,15 @@ async def _evict_updated(held: HeldSession, position: int) -> bool:
     own = await held.services.log.operations(held.backend.pid)
     changes = own.since(position).changes()
     newer = await held.services.log.newer(held.transaction, than_first=True)
+    tables = await tables_of(held, changes)
+    reached = {file: changes[file].updates.keys() & newer.inserted(file) for file in tables}
+    if not any(reached.values()):
+        return False
     await held.ask(savepoints.TO_GUARD)
-    evicted = 0
-    for file, table in (await tables_of(held, changes)).items():
-        if places := changes[file].updates.keys() & newer.inserted(file):
-            evicted += await _delete(held, table, table.delete, places)
-    return evicted > 0
+    for file, table in tables.items():
+        if places := reached[file]:
+            await _delete(held, table, table.delete, places)
+    return True
 
 
 async def _be_current(held: HeldSession, files: Iterable[int], violated: Response, course: _Course) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
+from local_dsql.engine.answers import Finding, real, refused
 from local_dsql.engine.commands import first_error, run_checked
 from local_dsql.engine.errors import UNIQUE_VIOLATION
 from local_dsql.engine.key_rights import shows_key
@@ -20,9 +21,11 @@ from local_dsql.wire.messages import ServerMessage
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from local_dsql.engine.answers import Answer
     from local_dsql.engine.committed_rows import Newer
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import Table, UniqueIndex
+    from local_dsql.wire.response import Response
     from local_dsql.write_ahead_log.changes import TableChanges
     from local_dsql.write_ahead_log.operations import Place
 
@@ -136,6 +139,23 @@ async def unique_violation(held: HeldSession, duplicate: Duplicate) -> ServerMes
     error = first_error(await run_unblocked(held, commands)) or {}
     is_same = error.get("C") == UNIQUE_VIOLATION and error.get("n") == index.name
     return replace(message, detail=error.get("D")) if is_same else message
+
+
+async def first_violation(
+    held: HeldSession, changes: Mapping[int, TableChanges], only: Collection[UniqueIndex], told: Response
+) -> Answer:
+    """Return the error of the first row made that violates a unique index by the snapshot; one of `only` is violated.
+
+    `told` is an error of PostgreSQL, which goes by newer rows, too. The transaction can only fail afterwards.
+    """
+    for file, table in (await tables_of(held, changes)).items():
+        if any(index in only for index in table.unique):
+            duplicate = await first_duplicate(held, table, changes[file].made)
+            if duplicate is not None:
+                message, error = await unique_violation(held, duplicate), told.error or {}
+                is_same = (message.constraint, message.detail) == (error.get("n"), error.get("D"))
+                return real(told, Finding.VISIBLE) if is_same else refused(message)
+    return real(told, Finding.VISIBLE)
 
 
 async def violated_index(

@@ -1,7 +1,7 @@
 """Detect errors caused by rows committed after the transaction's snapshot.
 
 After a unique violation, the statement runs again with the violated index switched off, after a savepoint that is
-always rolled back. Then a query finds whether the snapshot shows a duplicate of its rows. A body in PL/pgSQL with a
+always rolled back. Then a query finds the first of its rows of which the snapshot shows a duplicate. A body in PL/pgSQL with a
 handler would run other statements then, so the key in the message is looked up instead. After an error "still
 referenced" of a foreign key, a query compares the text of the key in the message, as a bound value, with the visible
 children.
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from dsql_dialect import Kind, libpg_query
 from local_dsql.engine import savepoints
-from local_dsql.engine.answers import Finding
+from local_dsql.engine.answers import Finding, real
 from local_dsql.engine.commands import Command, first_error, text, texts
 from local_dsql.engine.deferred_checks import foreign_keys
-from local_dsql.engine.duplicates import violated_index, visible_duplicate
+from local_dsql.engine.duplicates import first_violation, violated_index, visible_duplicate
 from local_dsql.engine.errors import (
     FOREIGN_KEY_VIOLATION,
     UNIQUE_VIOLATION,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from dsql_dialect import Statement
+    from local_dsql.engine.answers import Answer
     from local_dsql.engine.committed_rows import Newer
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
@@ -50,28 +51,31 @@ _MOST_INDEXES = 24
 """Indexes that a table may have (AWS user guide, quotas)."""
 
 
-async def find_real(held: HeldSession, request: Request, fields: Mapping[str, str]) -> Finding | None:
-    """Return why an error holds by the snapshot of the transaction, None if it does not: it comes from newer rows.
+async def find_real(held: HeldSession, request: Request, told: Response) -> Answer | None:
+    """Return the error by the snapshot of a statement that has failed, None if there is none: it comes from newer rows.
 
-    The transaction must be at its guard, and is there again afterwards.
+    The transaction must be at its guard, and is there again if there is none.
 
     Raises:
         Interrupted: the statement was stopped when it ran again.
     """
+    fields = told.error
+    assert fields is not None
     newer = await held.services.log.newer(held.transaction)
     if fields["C"] == FOREIGN_KEY_VIOLATION:
-        return await find_child(held, fields, newer)
+        finding = await find_child(held, fields, newer)
+        return None if finding is None else real(told, finding)
     if fields["C"] != UNIQUE_VIOLATION:
         return None
     table, index = await violated_index(held, fields)
     if table is None or index is None:
         return None  # the snapshot does not show the table as it is
     if not (newer.keyed(table.file) if index.of_columns else newer.has_made(table.file)):
-        return Finding.NOTHING_NEWER
+        return real(told, Finding.NOTHING_NEWER)
     try:
         if await may_handle_errors(held, request):
-            return await _find_key(held, fields)
-        return await _find_duplicate(held, request, index)
+            return real(told, Finding.VISIBLE) if await _shows_key(held, fields) else None
+        return await _find_duplicate(held, request, index, told)
     finally:
         await held.ask(savepoints.TO_GUARD)
 
@@ -153,22 +157,24 @@ async def run_with_handlers(held: HeldSession, request: Request) -> tuple[int, R
     return position, answer
 
 
-async def _find_key(held: HeldSession, fields: Mapping[str, str]) -> Finding | None:
-    """Return `Finding.VISIBLE` if the snapshot shows a row with the key of a violation, None otherwise."""
+async def _shows_key(held: HeldSession, fields: Mapping[str, str]) -> bool:
+    """Return whether the snapshot shows a row with the key of a violation."""
     (result,) = await held.run([Command(_IS_NEWER, tuple(text(fields.get(each, "")) for each in _FIELDS))])
-    is_visible = result.error is None and result.rows[0][0] == b"f"
-    return Finding.VISIBLE if is_visible else None
+    return result.error is None and result.rows[0][0] == b"f"
 
 
-async def _find_duplicate(held: HeldSession, request: Request, index: UniqueIndex) -> Finding | None:
+async def _find_duplicate(
+    held: HeldSession, request: Request, index: UniqueIndex, told: Response
+) -> Answer | None:
     off = [index]
     for _ in range(_MOST_INDEXES):
         position, answer = await run_without(held, request, off)
         error = answer.error
         if error is None:
             own = await held.services.log.operations(held.backend.pid)
-            seen = await visible_duplicate(held, own.since(position).changes(), off)
-            return None if seen is None else Finding.VISIBLE
+            changes = own.since(position).changes()
+            seen = await visible_duplicate(held, changes, off)
+            return None if seen is None else await first_violation(held, changes, off, told)
         await held.ask(savepoints.TO_GUARD)
         if error["C"] != UNIQUE_VIOLATION:
             return None  # the rows that were made before the error are gone: `run_doomed` finds which error comes first

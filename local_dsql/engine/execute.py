@@ -27,9 +27,7 @@ from local_dsql.engine.errors import (
     ROW_LIMIT,
     ROWS_WITH_DDL,
     SCHEMA_CHANGED,
-    SCHEMA_ERRORS,
     SERIALIZATION_FAILURE,
-    UNIQUE_VIOLATION,
     VIOLATIONS,
     EngineError,
     Interrupted,
@@ -46,11 +44,11 @@ from local_dsql.engine.rebase import rebase, take_turn
 from local_dsql.engine.requests import renamed, strip_surplus
 from local_dsql.engine.resume import resume, step_aside
 from local_dsql.engine.row_count import changes_nothing, count_rows
-from local_dsql.engine.schema_changes import schema_changed
+from local_dsql.engine.schema_changes import concerns_catalog, schema_changed
 from local_dsql.engine.size import too_large
 from local_dsql.engine.suspend import capture, give_way, keep_portals
 from local_dsql.engine.unblock import ask_unblocked
-from local_dsql.engine.upserts import Rest, Unsettled, is_upsert, may_be_nested, may_differ, settle
+from local_dsql.engine.upserts import Rest, is_upsert, may_be_nested, may_differ, settle
 from local_dsql.wire.response import Response
 
 if TYPE_CHECKING:
@@ -68,7 +66,6 @@ Attempt = Callable[["HeldSession", "Request"], Awaitable[T]]
 _log = logging.getLogger(__name__)
 
 _MOST_TRIES = 100
-_CATALOG = "pg_catalog"
 
 
 async def execute(held: HeldSession, request: Request) -> Answer:
@@ -185,7 +182,7 @@ async def _judge(held: HeldSession, request: Request, answer: Response) -> Answe
     if (error := answer.error) is not None:
         if is_raised(error):
             return real(answer, Finding.RAISED)
-        if _concerns_catalog(held, error):
+        if concerns_catalog(held, error):
             return refused(SCHEMA_CHANGED)
     if is_upsert(request) and (settled := await _settle_upsert(held, request, answer)) is not None:
         return settled
@@ -196,17 +193,6 @@ async def _judge(held: HeldSession, request: Request, answer: Response) -> Answe
         if judged.error is not None:
             return judged
     return await _after_success(held, request, answer)
-
-
-def _concerns_catalog(held: HeldSession, error: Mapping[str, str]) -> bool:
-    """Return whether an error comes from a change of the catalog that the snapshot does not show.
-
-    A statement that makes what another one has just made of the same name violates a key of the catalog.
-    """
-    if error["C"] == UNIQUE_VIOLATION and error.get("s") == _CATALOG:
-        return True
-    changed = held.transaction.catalog_version != held.services.catalog.version
-    return changed and error["C"].startswith(SCHEMA_ERRORS)
 
 
 async def _run(held: HeldSession, request: Request) -> Response:
@@ -260,8 +246,8 @@ async def _after_error(held: HeldSession, request: Request, answer: Response) ->
         return passed_on(answer)
     if handled := await _handled(held, request, error):
         return handled
-    if (finding := await find_real(held, request, error)) is not None:
-        return real(answer, finding)
+    if (found := await find_real(held, request, answer)) is not None:
+        return found
     return await _doom(held, request)
 
 
@@ -272,16 +258,24 @@ async def _settle_upsert(held: HeldSession, request: Request, told: Response) ->
     await held.ask(savepoints.TO_GUARD)
     settled = await settle(held, request, told)
     if isinstance(settled, Rest):
-        return settled.answer(held, await _judge(held, settled.request, await _run(held, settled.request)))
+        return await _run_rest(held, settled)
     if isinstance(settled, Answer):
         return settled
-    error = told.error
-    if error is not None:
-        return None if error["C"] == SERIALIZATION_FAILURE else refused(CONFLICT)
-    if settled is Unsettled.UNKNOWN:
-        return refused(CONFLICT)
-    doomed = await _doom(held, request)
-    return doomed if doomed.error is not None else await _after_success(held, request, doomed)
+    lost = told.error is None or told.error["C"] == SERIALIZATION_FAILURE
+    if settled is None:
+        return None if lost and told.error is not None else refused(CONFLICT)
+    if lost:
+        doomed = await _doom(held, request)
+        return await _after_success(held, request, doomed) if doomed.error is None else refused(CONFLICT)
+    if settled.before is not None:
+        answer = await _run_rest(held, settled.before)
+        if answer.error is not None:
+            return answer
+    return refused(CONFLICT)
+
+
+async def _run_rest(held: HeldSession, rest: Rest) -> Answer:
+    return rest.answer(held, await _judge(held, rest.request, await _run(held, rest.request)))
 
 
 async def _handled(held: HeldSession, request: Request, error: Mapping[str, str]) -> Answer | None:

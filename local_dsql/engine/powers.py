@@ -76,10 +76,10 @@ def read_largest(token: Parameter, table: Table, at: Iterable[Place]) -> Command
     return Command(_READ, parameters)
 
 
-def read_places(token: Parameter, table: Table, statement: str, at: Iterable[Place]) -> Command:
-    """Return the command that reads places; its statement must not run code of clients."""
-    assert not table.runs_code
-    return Command(_READ, (token, Parameter(TID, None), text(statement), places(at)), binary=True)
+def read_twins(token: Parameter, table: Table, index: UniqueIndex, at: Iterable[Place]) -> Command:
+    """Return the command that reads the places of rows and of their twins; the key must not run code of clients."""
+    assert index.of_columns or not table.runs_code
+    return Command(_READ, (token, Parameter(TID, None), text(table.twins(index)), places(at)), binary=True)
 
 
 def write_rows(

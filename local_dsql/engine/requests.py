@@ -89,11 +89,14 @@ class Request:
         return self.statement is not None and self.statement.is_ddl
 
 
-def with_text(request: Request, sql: str, encoding: str, added: Parameter | None = None) -> Request | None:
+def with_text(
+    request: Request, sql: str, encoding: str, added: Parameter | None = None, *, as_text: bool = False
+) -> Request | None:
     """Return a request for another text with those parameters of the request that the text uses, under engine names.
 
     `added` is the value of the text's last parameter (`free_parameter`), in binary form; the answer then describes the
-    rows. None: the text cannot be sent in the session's client_encoding, or the request does not begin with a Bind.
+    rows. `as_text`: the answer is text, whatever form the client wants. None: the text cannot be sent in the session's
+    client_encoding, or the request does not begin with a Bind.
     """
     if encoding != UTF8 and not sql.isascii():
         return None
@@ -105,7 +108,7 @@ def with_text(request: Request, sql: str, encoding: str, added: Parameter | None
         return None
     used = _parameters(sql)
     types = _types(parse[BODY:].split(b"\0", 2)[2], used, added)
-    values = _values(bind[BODY:].split(b"\0", 2)[2], used, added)
+    values = _values(bind[BODY:].split(b"\0", 2)[2], used, added, as_text=as_text)
     body = _under_own_name(messages.cstring(sql) + types, values, describes=added is not None)
     return Request(body, statement=statement)
 
@@ -181,7 +184,7 @@ def _types(types: bytes, used: frozenset[int], added: Parameter | None) -> bytes
     return struct.pack(f"!H{count}I", count, *told)
 
 
-def _values(values: bytes, used: frozenset[int], added: Parameter | None) -> bytes:
+def _values(values: bytes, used: frozenset[int], added: Parameter | None, *, as_text: bool) -> bytes:
     """Return formats and values in a Bind of the parameters up to the last one used; an unused one before it is
     NULL."""
     count = max(used, default=0)
@@ -203,7 +206,7 @@ def _values(values: bytes, used: frozenset[int], added: Parameter | None) -> byt
         value = added.value or b""
         told = [*told, *[_NULL] * (count - 1 - len(told)), _LENGTH.pack(len(value)) + value]
     head = struct.pack(f"!H{len(formats)}HH", len(formats), *formats, count)
-    return head + b"".join(told) + values[position:]
+    return head + b"".join(told) + (_SHORT.pack(0) if as_text else values[position:])
 
 
 class AutocommitRequest(NamedTuple):

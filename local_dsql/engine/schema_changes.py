@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from local_dsql.engine.errors import SCHEMA_ERRORS, UNIQUE_VIOLATION
 from local_dsql.engine.suspend import locked_relations
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_catalog import CatalogChange
 
@@ -16,6 +19,19 @@ _CHANGED = (
     " 'ExclusiveLock', 'AccessExclusiveLock')"
 )
 """Locks on relations whose shape a transaction changes. No statement on rows takes so strong a lock."""
+
+_CATALOG = "pg_catalog"
+
+
+def concerns_catalog(held: HeldSession, error: Mapping[str, str]) -> bool:
+    """Return whether an error comes from a change of the catalog that the snapshot does not show.
+
+    A statement that makes what another one has just made of the same name violates a key of the catalog.
+    """
+    if error["C"] == UNIQUE_VIOLATION and error.get("s") == _CATALOG:
+        return True
+    changed = held.transaction.catalog_version != held.services.catalog.version
+    return changed and error["C"].startswith(SCHEMA_ERRORS)
 
 
 async def schema_changed(held: HeldSession) -> tuple[CatalogChange, ...]:

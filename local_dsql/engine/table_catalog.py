@@ -30,6 +30,7 @@ _UNIQUE = "SELECT * FROM local_dsql_engine.unique_indexes($1)"
 _FOREIGN_KEYS = Command("SELECT * FROM local_dsql_engine.foreign_keys()", binary=True)
 _HIDDEN_WRITES = Command("SELECT * FROM local_dsql_engine.hidden_writes()", binary=True)
 _HIDDEN_CALLS = Command("SELECT * FROM local_dsql_engine.hidden_calls()", binary=True)
+_SEE_NEW_ROWS = Command("SELECT local_dsql_engine.functions_that_see_new_rows()", binary=True)
 _FILE_MENTIONED = "SELECT pg_catalog.pg_relation_filenode(pg_catalog.to_regclass($1))"
 _MOST_TEXTS = 8192
 """Number of texts that are known to call no function of a client."""
@@ -241,6 +242,18 @@ class TableCatalog:
                 self._calling_nothing.clear()
             self._calling_nothing.add(statement.text)
         return False
+
+    async def may_see_new_rows(
+        self, session: CommandRunner, statement: Statement, part: str, *, keep: bool = True
+    ) -> bool:
+        """Return whether a part of a statement, a text, may call a function of a client that sees the rows that the
+        statement has made so far: a VOLATILE one that reads or writes a table."""
+        if not await self.may_call(session, statement, keep=keep):
+            return False
+        seeing = read_text_array((await run_checked(session, [_SEE_NEW_ROWS]))[0].rows[0][0])
+        hidden = await self._read_hidden_calls(session, keep=keep)
+        reaches = hidden.by_domains or mentions(part, hidden.names)
+        return mentions(part, folded(seeing)) or (reaches and not hidden.called.isdisjoint(seeing))
 
     async def committing_procedures(self, session: CommandRunner) -> frozenset[str]:
         """Return the names of the procedures of clients that may end transactions, as in `HiddenWrites`."""

@@ -32,6 +32,20 @@ def target_relation(insert: Statement) -> Node:
     return relation
 
 
+def writes_in_with(insert: Statement) -> bool:
+    """Return whether a CTE of an INSERT writes."""
+    (tree,) = libpg_query.parse(insert.backend_sql.encode())
+    clause = tree["stmt"]["InsertStmt"].get("withClause", {})
+    return any("SelectStmt" not in each["CommonTableExpr"]["ctequery"] for each in clause.get("ctes", ()))
+
+
+def proposes_one_row(insert: Statement) -> bool:
+    """Return whether an INSERT has one row of VALUES, or DEFAULT VALUES."""
+    (tree,) = libpg_query.parse(insert.backend_sql.encode())
+    source = tree["stmt"]["InsertStmt"].get("selectStmt", {}).get("SelectStmt")
+    return source is None or len(source.get("valuesLists", ())) == 1
+
+
 def qualified(relation: Node) -> str:
     """Return the name of a relation as its node has it, with or without its schema."""
     return ".".join(identifier(relation[each]) for each in ("schemaname", "relname") if each in relation)
@@ -59,7 +73,7 @@ def update_condition(statement: Statement) -> str | None:
         depth += (token.word in ("(", "[")) - (token.word in (")", "]"))
         if depth == 0:
             updates |= token.word == "SET"
-            if token.word == "WHERE" and updates and start is None:
+            if token.word == "WHERE" and last != "." and updates and start is None:
                 start = base + token.end
             if token.word == "RETURNING" and last != ".":
                 end = base + token.start

@@ -7,10 +7,10 @@ of a foreign key, another index, or an expression in RETURNING. The snapshot giv
    it fails, it fails by any snapshot.
 2. A row that it makes may have a *twin*: a visible row with the same key in an index of the clause. DO NOTHING skips
    such a row. DO UPDATE skips it if others have changed the twin, and its WHERE clause is false for the two rows.
-3. If the clause is true for a row and a twin that others have changed, that is a conflict. Pairs whose twin others have
-   not changed do not count: PostgreSQL finds these twins itself.
-4. The rows that are not skipped are read, and the INSERT is undone. The client's statement runs again on these rows
-   alone, as any statement does.
+3. The rows and these twins are read, and the INSERT is undone.
+4. If the clause is true for a row and a twin that others have changed, that is a conflict, unless a row in front of it
+   fails. Pairs whose twin others have not changed do not count: PostgreSQL finds these twins itself.
+5. The client's statement runs again on the rows that are not skipped, as any statement does.
 
 It is no conflict that others have changed the twin of a row that is skipped.
 """
@@ -19,33 +19,35 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from local_dsql.engine import savepoints
 from local_dsql.engine.answers import Answer, Finding, passed_on, real, reframed, refused
 from local_dsql.engine.commands import (
     Parameter,
+    elements,
     empty_array,
     encode,
     first_error,
     parse_places,
+    picked,
     results,
 )
 from local_dsql.engine.duplicates import lacks_freed_keys, may_have_freed, rows_left, unseen_duplicates
 from local_dsql.engine.error_causes import may_upsert, run_rows_only
 from local_dsql.engine.errors import CONCURRENT, CONFLICT, SERIALIZATION_FAILURE, VIOLATIONS
 from local_dsql.engine.newer_rows import has_moved
-from local_dsql.engine.powers import read_images, read_places, write_rows
+from local_dsql.engine.powers import read_images, read_twins, write_rows
 from local_dsql.engine.requests import executed_portal, free_parameter, with_text
 from local_dsql.engine.suspend import tables_of
+from local_dsql.engine.upsert_conditions import Proposed, Upsert, first_updated
 from local_dsql.engine.upsert_texts import (
     before,
+    proposes_one_row,
     qualified,
     target_columns,
     target_relation,
-    update_condition,
-    with_clause,
+    writes_in_with,
 )
 from local_dsql.wire import messages
 from local_dsql.wire.frames import FrameReader
@@ -54,11 +56,9 @@ from local_dsql.wire.response import Response
 from local_dsql.wire.sql import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from dsql_dialect import Statement
-    from dsql_dialect.rule import Node
-    from dsql_dialect.statement import OnConflict
     from local_dsql.engine.requests import Request
     from local_dsql.engine.session import HeldSession
     from local_dsql.engine.table_shapes import Table, UniqueIndex
@@ -109,32 +109,14 @@ class Rest:
         return reframed(found, [*beginning, *rows[:limit], stop])
 
 
-class Unsettled(Enum):
-    """The reason why the snapshot gives no answer to an upsert."""
-
-    STALE_UPDATE = auto()
-    """It updates a row that others have changed."""
-    UNKNOWN = auto()
-    """It has another form, or writes into other tables, too."""
-
-
 @dataclass(frozen=True, slots=True)
-class _Upsert:
-    """An upsert, the relation that its text names (`is_view`: not its table), its table, and its clause's indexes."""
+class StaleUpdate:
+    """An upsert that updates a row that others have changed: a conflict, unless an earlier row fails by the snapshot.
 
-    request: Request
-    statement: Statement
-    clause: OnConflict
-    relation: Node
-    is_view: bool
-    table: Table
-    arbiters: tuple[UniqueIndex, ...]
+    `before` has the rows in front of it, None if they cannot run alone.
+    """
 
-    @property
-    def alias(self) -> str | None:
-        """The alias of the relation, None if it has none."""
-        name = self.relation.get("alias", {}).get("aliasname")
-        return None if name is None else identifier(name)
+    before: Rest | None
 
 
 def is_upsert(request: Request) -> bool:
@@ -179,10 +161,12 @@ async def may_be_nested(held: HeldSession, request: Request, error: Mapping[str,
     return error["C"] not in VIOLATIONS or await lacks_freed_keys(held, error)
 
 
-async def settle(held: HeldSession, request: Request, told: Response) -> Rest | Answer | Unsettled:
+async def settle(held: HeldSession, request: Request, told: Response) -> Rest | Answer | StaleUpdate | None:
     """Return what the snapshot leaves of an upsert, or the answer to it: an error that it has by any snapshot.
 
-    The transaction must be at its guard, and is there again. `told` is PostgreSQL's own answer.
+    None: the snapshot gives no answer; the upsert has another form, writes into other tables, too, or has a source that
+    sees the rows that it inserts. The transaction must be at its guard, and is there again. `told` is PostgreSQL's own
+    answer.
     """
     try:
         return await _settle(held, request, told)
@@ -190,25 +174,45 @@ async def settle(held: HeldSession, request: Request, told: Response) -> Rest | 
         await held.ask(savepoints.TO_GUARD)
 
 
-async def _settle(held: HeldSession, request: Request, told: Response) -> Rest | Answer | Unsettled:
+async def _settle(held: HeldSession, request: Request, told: Response) -> Rest | Answer | StaleUpdate | None:
     upsert = await _read(held, request, told)
-    if not isinstance(upsert, _Upsert):
+    if not isinstance(upsert, Upsert):
         return upsert
-    encoding = held.backend.encoding
-    proposed = with_text(request, before(upsert.statement, upsert.clause.offset), encoding)
+    made = await _run_source(held, upsert)
+    if made is None or isinstance(made, Answer):
+        return made
+    proposed = await _read_proposed(held, upsert, made, told)
+    if proposed is None or isinstance(proposed, Answer):
+        return proposed
+    await held.ask(savepoints.TO_GUARD)
+    updated = await first_updated(held, upsert, proposed)
+    kept = [number for number in proposed.kept if updated is None or number < updated]
+    rest = await _rest(held, upsert, picked(proposed.images, kept), told)
+    return rest if updated is None else StaleUpdate(rest)
+
+
+async def _run_source(held: HeldSession, upsert: Upsert) -> Sequence[Place] | Answer | None:
+    """Return the rows that the INSERT makes without its clause; they are there afterwards."""
+    statement, table, catalog = upsert.statement, upsert.table, held.services.catalog
+    source = before(statement, upsert.clause.offset)
+    keep = not held.transaction.changes_catalog
+    sees = await catalog.may_see_new_rows(held, statement, source, keep=keep)
+    if writes_in_with(statement) or (sees and not proposes_one_row(statement)):
+        return None
+    proposed = with_text(upsert.request, source, held.backend.encoding)
     if proposed is None:
-        return Unsettled.UNKNOWN
-    table = upsert.table
+        return None
     position, answer = await run_rows_only(held, proposed, table)
     if answer.error is not None:
         certain = answer.error["C"] not in CONCURRENT
-        return real(_only_error(answer), Finding.BY_SNAPSHOT) if certain else Unsettled.UNKNOWN
+        return real(_only_error(answer), Finding.BY_SNAPSHOT) if certain else None
     changes = (await held.services.log.operations(held.backend.pid)).since(position).changes()
     written = {file for file in await tables_of(held, changes) if changes[file].made or changes[file].deletes}
-    if written - {table.file} or (written and changes[table.file].updates):
-        return Unsettled.UNKNOWN
-    kept = await _without_skipped(held, upsert, changes[table.file].inserts if written else [], told)
-    return kept if isinstance(kept, Answer | Unsettled) else await _rest(held, upsert, kept, told)
+    own = changes[table.file] if table.file in written else None
+    if written - {table.file} or (own is not None and (own.updates or own.deletes)):
+        return None
+    made = own.inserts if own is not None else ()
+    return None if sees and len(made) > 1 else made
 
 
 def _only_error(answer: Response) -> Response:
@@ -222,10 +226,10 @@ def _as_told(told: Response) -> Answer:
     return refused(CONFLICT) if told.error is None else passed_on(told)
 
 
-async def _read(held: HeldSession, request: Request, told: Response) -> _Upsert | Answer | Unsettled:
+async def _read(held: HeldSession, request: Request, told: Response) -> Upsert | Answer | None:
     statement = request.statement
     if statement is None or statement.on_conflict is None:
-        return Unsettled.UNKNOWN
+        return None
     clause, relation = statement.on_conflict, target_relation(statement)
     table = await target_table(held, statement)
     names_target = clause.columns != () or clause.constraint is not None
@@ -233,9 +237,9 @@ async def _read(held: HeldSession, request: Request, told: Response) -> _Upsert 
     is_view = table is None
     if is_view or names_target:
         sql = f"EXPLAIN (VERBOSE, FORMAT JSON) {statement.backend_sql}"
-        explained = with_text(request, sql, held.backend.encoding)
+        explained = with_text(request, sql, held.backend.encoding, as_text=True)
         if explained is None:
-            return Unsettled.UNKNOWN
+            return None
         (answer,) = await held.ask(explained.data)
         if answer.error is not None:
             return _as_told(told)
@@ -246,12 +250,12 @@ async def _read(held: HeldSession, request: Request, told: Response) -> _Upsert 
         names = str(plan.get("Schema")), str(plan["Relation Name"])
         table = await held.services.catalog.named(held, *names, keep=keep)
     if table is None:
-        return Unsettled.UNKNOWN
+        return None
     arbiters: Sequence[UniqueIndex] = table.unique
     if names_target:
         named = plan.get("Conflict Arbiter Indexes", ())
         arbiters = [index for index in table.unique if index.name in named]
-    return _Upsert(request, statement, clause, relation, is_view, table, tuple(arbiters))
+    return Upsert(request, statement, clause, relation, is_view, table, tuple(arbiters))
 
 
 async def target_table(held: HeldSession, statement: Statement) -> Table | None:
@@ -260,97 +264,64 @@ async def target_table(held: HeldSession, statement: Statement) -> Table | None:
     return await held.services.catalog.mentioned(held, relation.get("schemaname"), relation["relname"])
 
 
-async def _without_skipped(
-    held: HeldSession, upsert: _Upsert, made: Sequence[Place], told: Response
-) -> Sequence[Place] | Answer | Unsettled:
-    """Return those of the rows made that the snapshot does not skip."""
+async def _read_proposed(
+    held: HeldSession, upsert: Upsert, made: Sequence[Place], told: Response
+) -> Proposed | Answer | None:
+    """Return the rows made, and those of them that the snapshot does not skip without a look at the WHERE clause."""
     token, table, arbiters = held.services.token, upsert.table, upsert.arbiters
     if not made:
-        return made
+        return Proposed(empty_array(table.array_type, table.row_type), ())
     if upsert.clause.updates:
-        if table.runs_code:
-            return Unsettled.UNKNOWN
-        skipped = await _skipped_updates(held, upsert, made, told)
-        if isinstance(skipped, Answer | Unsettled):
-            return skipped
-        return [place for place in made if place not in skipped]
+        return await _read_updated(held, upsert, made, told)
     found = await held.run([write_rows(token, table, table.delete_twins(index), made) for index in arbiters])
     if first_error(found) is not None:  # a key cannot be computed
         return _as_told(told)
     left = await rows_left(held, table)
-    return [place for place in made if place in left]
+    images = await _read_images(held, table, [place for place in made if place in left])
+    return None if images is None else Proposed(images, range(len(elements(images))))
 
 
-async def _skipped_updates(
-    held: HeldSession, upsert: _Upsert, made: Sequence[Place], told: Response
-) -> Collection[Place] | Answer | Unsettled:
-    """Return the rows made for which DO UPDATE has no effect, and whose twins others have changed."""
-    token, table = held.services.token, upsert.table
-    found = await held.run([read_places(token, table, table.twins(each), made) for each in upsert.arbiters])
+async def _read_updated(
+    held: HeldSession, upsert: Upsert, made: Sequence[Place], told: Response
+) -> Proposed | Answer | None:
+    """Return the rows made by an upsert with DO UPDATE, with the twins that others have changed."""
+    token, table, arbiters = held.services.token, upsert.table, upsert.arbiters
+    if table.runs_code and not all(index.of_columns for index in arbiters):
+        return None
+    found = await held.run([read_twins(token, table, index, made) for index in arbiters])
     if first_error(found) is not None:
         return _as_told(told)
     gone = frozenset((await held.services.log.newer(held.transaction)).gone(table.file))
-    stale: list[tuple[Place, Place]] = []
+    numbers = {place: number for number, place in enumerate(made)}
+    stale: list[tuple[int, Place]] = []
     for result in found:
         places = parse_places(result.rows[0][0])
         half = len(places) // 2
-        stale += [pair for pair in zip(places[:half], places[half:], strict=True) if pair[1] in gone]
-    if stale and await _updates_any(held, upsert, stale):
-        return Unsettled.STALE_UPDATE
-    return frozenset(mine for mine, _ in stale)
+        pairs = zip(places[:half], places[half:], strict=True)
+        stale += [(numbers[mine], twin) for mine, twin in pairs if twin in gone]
+    stale.sort()
+    images = await _read_images(held, table, [*made, *(twin for _, twin in stale)])
+    skipped = {number for number, _ in stale}
+    kept = [number for number in range(len(made)) if number not in skipped]
+    if images is None:
+        return None
+    return Proposed(images, kept, [number for number, _ in stale], [twin for _, twin in stale])
 
 
-async def _updates_any(held: HeldSession, upsert: _Upsert, pairs: Sequence[tuple[Place, Place]]) -> bool:
-    """Return whether the WHERE clause of DO UPDATE is true for any pair of a proposed row and its twin.
-
-    It is evaluated with the client's rights, and is taken for true where that fails, or where it names columns of a
-    view.
-    """
-    condition = update_condition(upsert.statement)
-    if condition is None or upsert.is_view:
-        return True
-    mine, twins = _literal(pair[0] for pair in pairs), _literal(pair[1] for pair in pairs)
-    name, alias = upsert.table.name, upsert.alias or identifier(upsert.relation["relname"])
-    # The indexes lack the rows made: OFFSET 0 makes the planner find them by place.
-    asked = with_text(
-        upsert.request,
-        f"{with_clause(upsert.statement)}SELECT FROM ROWS FROM (pg_catalog.unnest({mine}), pg_catalog.unnest({twins}))"
-        f" local_dsql_pair(local_dsql_mine, local_dsql_twin) JOIN ONLY {name} AS {alias}"
-        f" ON {alias}.ctid = local_dsql_pair.local_dsql_twin"
-        f" JOIN (SELECT ctid AS local_dsql_place, local_dsql_row.* FROM ONLY {name} AS local_dsql_row"
-        f" WHERE ctid = ANY ({mine}) OFFSET 0) AS excluded"
-        f" ON excluded.local_dsql_place = local_dsql_pair.local_dsql_mine WHERE ({condition}\n) LIMIT 1",
-        held.backend.encoding,
-    )
-    if asked is None:
-        return True
-    (answer,) = await held.ask(asked.data)
-    return answer.error is not None or answer.tags != ["SELECT 0"]
+async def _read_images(held: HeldSession, table: Table, at: Sequence[Place]) -> Parameter | None:
+    """Return the images of rows in the client's encoding, in which they are sent back; None if that lacks a letter."""
+    if not at:
+        return empty_array(table.array_type, table.row_type)
+    (read,) = await held.ask(encode([read_images(held.services.token, table, at)]))
+    (images,) = results(read)
+    return None if images.error is not None else Parameter(table.array_type, images.rows[0][0])
 
 
-def _literal(places: Iterable[Place]) -> str:
-    texts = ",".join(f'"({place.block},{place.offset})"' for place in places)
-    return f"'{{{texts}}}'::pg_catalog.tid[]"
-
-
-async def _rest(
-    held: HeldSession, upsert: _Upsert, kept: Sequence[Place], told: Response
-) -> Rest | Answer | Unsettled:
-    """Return an upsert of the rows at places, which are read."""
+async def _rest(held: HeldSession, upsert: Upsert, rows: Parameter, told: Response) -> Rest | None:
+    """Return an upsert of some of its rows."""
     columns = await target_columns(held, upsert.statement, upsert.table)
     if not columns:
-        return Unsettled.UNKNOWN
-    table = upsert.table
-    # In the client's encoding, in which they are sent back.
-    (read,) = await held.ask(encode([read_images(held.services.token, table, kept)]))
-    (images,) = results(read)
-    if images.error is not None:
-        return Unsettled.UNKNOWN
-    rows = (
-        Parameter(table.array_type, images.rows[0][0])
-        if kept
-        else empty_array(table.array_type, table.row_type)
-    )
+        return None
     sql, number = upsert.statement.backend_sql.encode(), free_parameter(upsert.statement.backend_sql)
     names = ", ".join(map(identifier, columns))
     values = ", ".join(f"local_dsql_row.{identifier(each)}" for each in columns.values())
@@ -362,6 +333,6 @@ async def _rest(
     )
     rest = with_text(upsert.request, text, held.backend.encoding, rows)
     if rest is None:
-        return Unsettled.UNKNOWN
+        return None
     rest = replace(rest, arbiters=frozenset(index.oid for index in upsert.arbiters))
     return Rest(rest, upsert.request, told)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from tests.local_dsql.differential.shapes import Family, Shape, update_lock
+from tests.local_dsql.differential.wire_session import HIDDEN_COLUMN
 
 _W, _X, _Q = '"Wei""rd T)=("', '"x,y)=("', '"q\'("'
 _UPSERT = frozenset({"upsert"})
+_HIDDEN = f"'{HIDDEN_COLUMN}'"
 
 UNIQUES = (
     Family(
@@ -119,17 +121,66 @@ UNIQUES = (
                 " DO NOTHING RETURNING id, code",
                 2,
                 tags=_UPSERT,
-                several=True,
             ),
             Shape("INSERT INTO uv VALUES ({code}, {id}) ON CONFLICT (code) DO NOTHING", tags=_UPSERT),
-            Shape("INSERT INTO u VALUES ({id}, {code}, {email}, 1)", several=True),
-            Shape("UPDATE u SET id = {id}, code = {maybecode} WHERE id = {id2}", 2, several=True),
+            Shape("INSERT INTO u VALUES ({id}, {code}, {email}, 1)"),
+            Shape("UPDATE u SET id = {id}, code = {maybecode} WHERE id = {id2}", 2),
             Shape("UPDATE u SET n = n + 1 WHERE id = {id}", 2),
             Shape("DELETE FROM u WHERE id = {id}", 4),
             Shape("SELECT id, code, email, n FROM u ORDER BY id", ordered=True),
         ),
         ("UPDATE u SET n = n",),
         ("u",),
+    ),
+    Family(
+        "upserts by conditions",
+        (
+            'CREATE TABLE uc (id int PRIMARY KEY, code text UNIQUE, n int, "where" int DEFAULT 0)',
+            "CREATE FUNCTION uc_rows() RETURNS bigint LANGUAGE sql VOLATILE AS 'SELECT count(*) FROM uc'",
+            "CREATE FUNCTION uc_seen() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM uc'",
+        ),
+        ("INSERT INTO uc VALUES (1, 'a', 1), (2, 'b', 1), (3, 'c', 0)",),
+        (
+            *(
+                Shape(
+                    "WITH k AS (SELECT count(*) AS x FROM uc) INSERT INTO uc VALUES ({id}, {code}, {small}),"
+                    " ({id2}, {maybecode}, {small2}) ON CONFLICT (id) DO UPDATE SET n = uc.n + excluded.n"
+                    f" WHERE {condition} RETURNING id, code, n",
+                    tags=_UPSERT,
+                    several=True,
+                )
+                for condition in (
+                    "(SELECT count(*) FROM uc) = 3",
+                    "(SELECT x FROM k) < 3",
+                    "(SELECT sum(n) FROM uc) <= {small}::int",
+                    "NOT EXISTS (SELECT FROM uc z WHERE z.n = excluded.n)",
+                    f"to_jsonb(uc) - {_HIDDEN} <> to_jsonb(excluded) - {_HIDDEN}",
+                    f"to_jsonb(uc) - 'n' - {_HIDDEN} <> to_jsonb(excluded) - 'n' - {_HIDDEN}",
+                    'to_jsonb(excluded) @> \'{"n": 1, "where": 0}\' OR uc.n = 1',
+                    "excluded.where = 1 OR uc.n = {small}::int",
+                    "uc_seen() = 3",
+                )
+            ),
+            *(
+                Shape(
+                    f"INSERT INTO uc (id, n, code) {source} ON CONFLICT {clause}", tags=_UPSERT, several=True
+                )
+                for clause in (
+                    "DO NOTHING RETURNING id, n",
+                    "(id) DO UPDATE SET n = 7 WHERE uc.n > 1 RETURNING id, n",
+                )
+                for source in (
+                    "SELECT i, uc_seen(), {code} || i FROM generate_series(1, 5) i",
+                    "VALUES ({id}, uc_rows(), {code})",
+                )
+            ),
+            Shape("INSERT INTO uc VALUES ({id}, {code}, {small})", 2, several=True),
+            Shape("UPDATE uc SET n = n + 1 WHERE id = {id}", 8),
+            Shape('UPDATE uc SET "where" = 1 - "where" WHERE id = {id}', 4),
+            Shape("SELECT id, code, n FROM uc ORDER BY id", 2, ordered=True),
+        ),
+        ("UPDATE uc SET n = n",),
+        ("uc",),
     ),
     Family(
         "odd names",

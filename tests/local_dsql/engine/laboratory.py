@@ -113,12 +113,13 @@ class Server:
 
 @dataclass(slots=True)
 class Reply:
-    """The answer to one statement: rows as text, command tag, and of an error its SQLSTATE and message."""
+    """The answer to one statement: rows as text, command tag, and of an error its SQLSTATE, message and DETAIL."""
 
     rows: list[Row] = field(default_factory=list)
     tag: str = ""
     sqlstate: str = ""
     message: str = ""
+    detail: str = ""
     seconds: float = 0.0
 
     @property
@@ -134,7 +135,7 @@ class Reply:
 def reply(answer: Response) -> Reply:
     """Read an answer."""
     if (fields := answer.error) is not None:
-        return Reply(sqlstate=fields["C"], message=fields["M"])
+        return Reply(sqlstate=fields["C"], message=fields["M"], detail=fields.get("D", ""))
     rows = [tuple(_decoded(raw)) for kind, raw in answer.frames if kind == b"D"]
     rows += [(raw[BODY:].decode("utf-8", "replace"),) for kind, raw in answer.frames if kind == b"d"]
     return Reply(rows, (answer.tags or [""])[-1])

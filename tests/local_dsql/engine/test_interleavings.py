@@ -10,6 +10,7 @@ from tests.local_dsql.engine import (
     cases_conflicts,
     cases_locks,
     cases_restore,
+    cases_upsert_conditions,
     cases_upsert_errors,
     cases_upserts,
 )
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         *cases_locks.CASES,
         *cases_upserts.CASES,
         *cases_upsert_errors.CASES,
+        *cases_upsert_conditions.CASES,
     ),
     ids=lambda case: case.name,
 )

@@ -66,3 +66,38 @@ def test_an_upsert_of_many_rows_takes_little_longer_if_one_is_stale(
         return found, await one.run("commit")
 
     unless_busy(run)
+
+
+_GRANTS = (
+    "grant select (id, n), insert, update (n) on t to other",
+    "grant select, insert, update on t to other",
+)
+
+
+@pytest.mark.parametrize("grant", _GRANTS)
+@pytest.mark.parametrize(
+    ("condition", "end"), [("t.n < excluded.n", "COMMIT"), ("t.n = excluded.n", "40001")]
+)
+def test_the_condition_of_an_upsert_needs_privileges_on_its_own_columns_alone(
+    laboratory: Laboratory, grant: str, condition: str, end: str
+) -> None:
+    async def run() -> tuple[Reply, Reply, Reply]:
+        await laboratory.server.make_roles("other")
+        owner, other = await laboratory.client(), await laboratory.client("other")
+        await owner.ok("create table t(id int primary key, n int, w int)", "insert into t values (1, 1, 1)")
+        await owner.ok(grant)
+        await other.ok("begin", "select id from t")
+        await owner.ok("update t set w = 5")
+        insert = "insert into t (id, n) values (1, 1) on conflict (id) do update set n = excluded.n where"
+        found = await other.run(f"{insert} {condition}")
+        end = await other.run("commit")
+        await other.ok("begin", "select id from t")
+        await owner.ok("update t set w = 6")
+        denied = await other.run(f"{insert} t.w = 5 and t.n > 9")
+        await other.ok("rollback")
+        return found, end, denied
+
+    found, ended, denied = laboratory.run(run())
+    assert found.tag == ("INSERT 0 0" if end == "COMMIT" else "INSERT 0 1")
+    assert ended.short == end
+    assert denied.short == ("42501" if grant == _GRANTS[0] else "INSERT 0 0")
