@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 async def foreign_keys(held: HeldSession) -> tuple[ForeignKey, ...]:
     """Return all foreign keys as the transaction sees them."""
-    return await held.services.catalog.foreign_keys(held, keep=not held.transaction.changes_catalog)
+    return await held.services.catalog.foreign_keys(held, keep=held.sees_current_catalog)
 
 
 async def deferrable_keys(held: HeldSession) -> list[ForeignKey]:
@@ -189,7 +189,7 @@ async def has_missed_child(held: HeldSession, mine: Changes, newer: Newer) -> bo
 
 async def _ends(held: HeldSession, key: ForeignKey) -> tuple[Table, Table]:
     files = {key.child_file, key.parent_file}
-    tables = await held.services.catalog.tables(held, files, keep=not held.transaction.changes_catalog)
+    tables = await held.services.catalog.tables(held, files, keep=held.sees_current_catalog)
     return tables[key.child_file], tables[key.parent_file]
 
 

@@ -162,7 +162,7 @@ async def violated_index(
     held: HeldSession, fields: Mapping[str, str]
 ) -> tuple[Table, UniqueIndex] | tuple[None, None]:
     """Return the table and the unique index that an error of PostgreSQL names."""
-    keep = not held.transaction.changes_catalog
+    keep = held.sees_current_catalog
     names = fields.get("s", ""), fields.get("t", "")
     table = await held.services.catalog.named(held, *names, keep=keep)
     for index in table.unique if table is not None else ():

@@ -189,6 +189,7 @@ class Engine:
         self.services.sessions.pop(session.backend.pid, None)
         self.services.turns.leave(session)
         self.services.open.discard(session)
+        self.services.catalog.changing.discard(session)
         if session.backend.lock.locked:
             # Its task works with the transaction until it finds the connection closed. PostgreSQL notices that only at
             # the end of a statement, and holds its locks until then.

@@ -1,10 +1,10 @@
 """Detect errors caused by rows committed after the transaction's snapshot.
 
 After a unique violation, the statement runs again with the violated index switched off, after a savepoint that is
-always rolled back. Then a query finds the first of its rows of which the snapshot shows a duplicate. A body in PL/pgSQL with a
-handler would run other statements then, so the key in the message is looked up instead. After an error "still
-referenced" of a foreign key, a query compares the text of the key in the message, as a bound value, with the visible
-children.
+always rolled back. Then a query finds the first of its rows of which the snapshot shows a duplicate. A body in
+PL/pgSQL with a handler would run other statements then, so the key in the message is looked up instead. After an error
+"still referenced" of a foreign key, a query compares the text of the key in the message, as a bound value, with the
+visible children.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ async def may_handle_errors(held: HeldSession, request: Request) -> bool:
         return False
     if statement.kind not in (Kind.QUERY, Kind.DML):
         return True
-    return await held.services.catalog.may_call(held, statement, keep=_keeps(held))
+    return await held.services.catalog.may_call(held, statement, keep=held.sees_current_catalog)
 
 
 async def may_upsert(held: HeldSession, statement: Statement | None) -> bool:
@@ -99,7 +99,7 @@ async def may_upsert(held: HeldSession, statement: Statement | None) -> bool:
     mentioned = _mentioned(statement)
     if "conflict" in mentioned:
         return True
-    upserting = await held.services.catalog.upserting_functions(held, keep=_keeps(held))
+    upserting = await held.services.catalog.upserting_functions(held, keep=held.sees_current_catalog)
     if not upserting or statement.kind not in (Kind.QUERY, Kind.DML):
         return bool(upserting)
     # `row.function` is a call, too, so all names count.
@@ -115,22 +115,19 @@ def _mentioned(statement: Statement) -> frozenset[str]:
 
 
 async def _hidden_functions(held: HeldSession, statement: Statement) -> frozenset[str]:
-    return await held.services.catalog.hidden_functions(held, _mentioned(statement), keep=_keeps(held))
+    return await held.services.catalog.hidden_functions(
+        held, _mentioned(statement), keep=held.sees_current_catalog
+    )
 
 
 async def _is_any(held: HeldSession) -> bool:
-    return await held.services.catalog.functions_handle_errors(held, keep=_keeps(held))
-
-
-def _keeps(held: HeldSession) -> bool:
-    transaction = held.session.transaction
-    return transaction is None or not transaction.changes_catalog
+    return await held.services.catalog.functions_handle_errors(held, keep=held.sees_current_catalog)
 
 
 async def others_have_made_rows(held: HeldSession) -> bool:
     """Return whether others have committed rows into tables of clients that the snapshot does not show."""
     newer = await held.services.log.newer(held.transaction)
-    keep = not held.transaction.changes_catalog
+    keep = held.sees_current_catalog
     known = await held.services.catalog.tables(held, newer.files(), keep=keep)
     return any(map(newer.has_made, known))
 
@@ -259,7 +256,7 @@ async def violated_key(
     key, child = await violated_reference(held, fields)
     if key is None or child is None:
         return None, None, None
-    keep = not held.transaction.changes_catalog
+    keep = held.sees_current_catalog
     tables = await held.services.catalog.tables(held, [key.parent_file], keep=keep)
     return key, child, tables[key.parent_file]
 
@@ -268,7 +265,7 @@ async def violated_reference(
     held: HeldSession, fields: Mapping[str, str]
 ) -> tuple[ForeignKey, Table] | tuple[None, None]:
     """Return the foreign key that an error names, and its child."""
-    keep = not held.transaction.changes_catalog
+    keep = held.sees_current_catalog
     child = await held.services.catalog.named(held, fields.get("s", ""), fields.get("t", ""), keep=keep)
     for key in await foreign_keys(held):
         if child is not None and key.child == child.oid and key.name == fields.get("n"):

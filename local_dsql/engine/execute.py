@@ -110,6 +110,8 @@ async def _answer(held: HeldSession, request: Request) -> Answer:
         await keep_before_set(held)
     if statement is not None and (roles := roles_dropped(statement)):
         await held.services.owner_functions.remove(roles)
+    if request.is_ddl:
+        held.services.catalog.changing.add(held.session)
     for meter in list(held.services.meters) if request.is_ddl else ():
         await meter.before_ddl()
     if held.answered is None:

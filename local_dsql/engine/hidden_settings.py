@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 QUERY = Command(
     "SELECT each ->> 'name', each ->> 'session', each ->> 'local' FROM pg_catalog.jsonb_each("
     "nullif(pg_catalog.current_setting('local_dsql.set', true), '')::pg_catalog.jsonb) _(key, each)"
-    " WHERE pg_catalog.current_setting(each ->> 'stored_name') = coalesce(each ->> 'local', each ->> 'session')"
+    " WHERE key = 'client_encoding'"  # the engine has set another one for this query
+    " OR pg_catalog.current_setting(each ->> 'stored_name') = coalesce(each ->> 'local', each ->> 'session')"
 )
 FORGET = Command("SET LOCAL local_dsql.set = ''")
 """Empties the record."""

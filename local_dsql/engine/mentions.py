@@ -1,8 +1,9 @@
-"""Names in the text of a statement: it calls a function of a client only if it names that, or an object that calls it.
+"""Names in the text of a statement: one that calls a function of a client has a name of the catalog in its text.
 
-A function may be called as `f(x)`, as `x.f`, or by a default, a CHECK, a view and so on (`hidden_calls` of the
-catalog). PostgreSQL's functions that run a query given as a value are revoked (`catalog/30_privileges.sql`). So it is
-enough to compare all words of the text, those in quotes included, with the names.
+It has the name of the function, called as `f(x)` or as `x.f`, or the name of an object that calls a function: a table
+with a default or a CHECK, a view and so on (`hidden_calls` of the catalog). PostgreSQL's functions that run a query
+given as a value are revoked (`catalog/30_privileges.sql`). So it is enough to compare all words of the text, those in
+quotes included, with the names. Where the words of a text do not tell, it is taken to have each name.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_WORD = re.compile(r"[\w$]+")
+_WORD = re.compile(r"[a-z0-9_$]+")
 _ESCAPES = "u&"
 """The beginning of a name with Unicode escapes, which hide its letters."""
 _LONGEST = 63
@@ -23,23 +24,27 @@ _LONGEST = 63
 
 @lru_cache(maxsize=1024)
 def _words(sql: str) -> frozenset[str] | None:
-    """Return the words of a text as `folded` returns those of names; None if names may be written in another way."""
+    """Return the words of a text in lower case; None if they do not tell which names it has.
+
+    Only texts in ASCII tell: the bytes of others depend on the client's encoding, and PostgreSQL's folding differs from
+    Python's.
+    """
     text = sql.lower()
+    if not text.isascii() or _ESCAPES in text:
+        return None
     found = frozenset(_WORD.findall(text))
-    hidden = _ESCAPES in text or any(
-        len(word.encode("utf-8", "surrogateescape")) > _LONGEST for word in found
-    )
-    return None if hidden else found
+    return None if any(len(word) > _LONGEST for word in found) else found
 
 
-def folded(names: Iterable[str]) -> frozenset[str]:
-    """Return of each name the word that every text with the name has: its first one, empty if it has none."""
-    return frozenset(found[0] if (found := _WORD.search(name.lower())) else "" for name in names)
+def first_words(names: Iterable[str]) -> frozenset[str]:
+    """Return the first word of each name, which a text in ASCII has if it has the name; empty if a name has none."""
+    found = (_WORD.search(name.lower()) for name in names if name.isascii())
+    return frozenset(match[0] if match else "" for match in found)
 
 
-def mentions(sql: str, names: frozenset[str]) -> bool:
-    """Return whether a text may have one of the names, which are `folded`."""
-    if not names:
+def mentions(sql: str, words: frozenset[str]) -> bool:
+    """Return whether a text may have one of the names whose `first_words` are given."""
+    if not words:
         return False
     found = _words(sql)
-    return found is None or "" in names or not names.isdisjoint(found)
+    return found is None or "" in words or not words.isdisjoint(found)

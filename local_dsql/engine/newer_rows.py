@@ -38,7 +38,7 @@ def has_moved(held: HeldSession) -> bool:
 async def newer_changes(held: HeldSession, statement: Statement) -> NewerChanges:
     """Return the changes that others have committed in the tables that a statement names."""
     newer = await held.services.log.newer(held.transaction, than_first=True)
-    changed, keep = newer.files(), not held.transaction.changes_catalog
+    changed, keep = newer.files(), held.sees_current_catalog
     known = await held.services.catalog.tables(held, changed, keep=keep) if changed else {}
     found = {file: table for file, table in known.items() if table.relation.lower() in statement.relations}
     tables = sorted({table.relation.lower() for table in found.values()})

@@ -66,7 +66,7 @@ async def _not_needed(
     child = next((each for each in changes.tables if each.table.file == key.child_file), None)
     if child is None or not child.images:
         return places
-    keep = not held.transaction.changes_catalog
+    keep = held.sees_current_catalog
     tables = await held.services.catalog.tables(held, [key.parent_file], keep=keep)
     parent = tables[key.parent_file]
     return [place for place in places if not await _is_referred_to(held, key, child, parent, place)]

@@ -26,7 +26,7 @@ async def count_rows(held: HeldSession, request: Request, answer: Response) -> b
     if request.is_ddl:
         return False
     if tag_is_exact(request, answer) and not await held.services.catalog.writes_beside(
-        held, request.statement, keep=not transaction.changes_catalog
+        held, request.statement, keep=held.sees_current_catalog
     ):
         rows = rows_of_tag(answer)
         transaction.rows += rows

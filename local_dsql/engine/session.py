@@ -222,6 +222,7 @@ class EngineSession:
         """Note that the transaction, if any, has ended."""
         self.transaction = None
         self.services.open.discard(self)
+        self.services.catalog.changing.discard(self)
 
     def withhold(self, before: Mapping[str, str]) -> None:
         """Withhold the values that PostgreSQL has reported since the parameters were `before`."""
@@ -341,6 +342,19 @@ class HeldSession:
         """Return `answered`, once."""
         answer, self.answered = self.answered, None
         return answer
+
+    @property
+    def sees_current_catalog(self) -> bool:
+        """Return whether the catalog is the same for all sessions and this one, whose snapshot may be older.
+
+        Only then may it use what others have read of the catalog, and keep for them what it reads itself.
+        """
+        transaction = self.session.transaction
+        if transaction is None:
+            return True
+        return (
+            not transaction.changes_catalog and transaction.catalog_version == self.services.catalog.version
+        )
 
     @property
     def has_run_statements(self) -> bool:

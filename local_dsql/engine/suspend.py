@@ -69,8 +69,7 @@ async def end_suspended(held: HeldSession) -> None:
 
 async def keep_portals(held: HeldSession, *, undone: bool) -> None:
     """Keep the portals of an active transaction before PostgreSQL closes them; `undone` as in `suspend`."""
-    transaction, catalog = held.transaction, held.services.catalog
-    is_current = transaction.catalog_version == catalog.version and not transaction.changes_catalog
+    catalog, is_current = held.services.catalog, held.sees_current_catalog
 
     def only_reads(statement: Statement) -> bool:
         return is_current and catalog.read_is_known_not_to_write(statement)
@@ -134,7 +133,7 @@ async def tables_of(held: HeldSession, files: Collection[int]) -> dict[int, Tabl
     """Return the tables of clients among the files with changes. Other files belong to large values and the catalog."""
     if not files:
         return {}
-    keep = not held.transaction.changes_catalog
+    keep = held.sees_current_catalog
     return await held.services.catalog.tables(held, files, keep=keep)
 
 

@@ -14,7 +14,7 @@ from local_dsql.engine.commands import (
     run_checked,
     text,
 )
-from local_dsql.engine.mentions import folded, mentions
+from local_dsql.engine.mentions import first_words, mentions
 from local_dsql.engine.table_shapes import ForeignKey, Table, UniqueIndex
 from local_dsql.wire.sql import identifier
 
@@ -33,7 +33,7 @@ _HIDDEN_CALLS = Command("SELECT * FROM local_dsql_engine.hidden_calls()", binary
 _SEE_NEW_ROWS = Command("SELECT local_dsql_engine.functions_that_see_new_rows()", binary=True)
 _FILE_MENTIONED = "SELECT pg_catalog.pg_relation_filenode(pg_catalog.to_regclass($1))"
 _MOST_TEXTS = 8192
-"""Number of texts that are known to call no function of a client."""
+"""Number of texts known to call no function at which they are forgotten."""
 _FILE = "SELECT local_dsql_engine.file_of($1, $2)"
 
 
@@ -72,13 +72,19 @@ class HiddenWrites(NamedTuple):
 
 
 class HiddenCalls(NamedTuple):
-    """Functions that no text of a statement shows, in lower case: `called` by defaults, generated columns, CHECKs,
-    domains, indexes or views. A statement that reaches them mentions one of the names `reached_by`, and one that calls
-    any function of a client mentions one of `names` (`engine.mentions`), unless a domain calls one: `by_domains`."""
+    """Functions of clients that statements call without naming them, by defaults, generated columns, CHECKs, domains,
+    indexes or views.
+
+    Attributes:
+        called: their names, in lower case.
+        reached_by: names of objects, in lower case; a statement that calls one of them has one of these.
+        any_call: `first_words` of `reached_by`, for the question whether a statement calls any function of a client.
+        by_domains: a domain calls one. A bound value may have its type, which no text shows, so any statement may.
+    """
 
     called: frozenset[str]
     reached_by: frozenset[str]
-    names: frozenset[str]
+    any_call: frozenset[str]
     by_domains: bool
 
 
@@ -104,8 +110,11 @@ class TableCatalog:
         self._foreign_keys: tuple[ForeignKey, ...] | None = None
         self._hidden_writes: HiddenWrites | None = None
         self._hidden_calls: HiddenCalls | None = None
-        self._calling_nothing: set[str] = set()
+        self._without_calls: set[str] = set()
         """Texts that are known to call no function of a client."""
+        self.changing: set[object] = set()
+        """The sessions whose open transactions change the catalog. A statement that waits for one of them reads the
+        changed catalog, so nothing is known of its calls."""
 
     def begin_change(self) -> None:
         """Keep nothing until `end_change`: a COMMIT that changes the catalog takes effect before its answer arrives."""
@@ -128,7 +137,7 @@ class TableCatalog:
         self._foreign_keys = None
         self._hidden_writes = None
         self._hidden_calls = None
-        self._calling_nothing.clear()
+        self._without_calls.clear()
         self.reads_are_known_not_to_write = False
         self.is_known_to_write_nothing_beside = False
         self.is_known_to_defer_nothing = False
@@ -148,7 +157,8 @@ class TableCatalog:
     ) -> dict[int, Table]:
         """Return those tables of clients that have one of these files.
 
-        `keep` is False for a transaction that has changed the catalog itself: others must not use what it sees.
+        `keep` is False for a transaction that has changed the catalog itself, or whose snapshot is older than its last
+        change (`HeldSession.sees_current_catalog`): others must not use what it sees.
         """
         known = self._shapes if keep and not self._in_progress else {}
         missing = [file for file in files if file not in known]
@@ -176,12 +186,14 @@ class TableCatalog:
         file = result.number
         return (await self.tables(session, [file], keep=keep)).get(file)
 
-    async def mentioned(self, session: CommandRunner, schema: str | None, relation: str) -> Table | None:
+    async def mentioned(
+        self, session: CommandRunner, schema: str | None, relation: str, *, keep: bool = True
+    ) -> Table | None:
         """Return the table that a client's statement names, with or without its schema."""
         name = ".".join(identifier(each) for each in (schema, relation) if each)
         (result,) = await run_checked(session, [Command(_FILE_MENTIONED, (text(name),))])
         file = result.rows[0][0]
-        return None if file is None else (await self.tables(session, [int(file)])).get(int(file))
+        return None if file is None else (await self.tables(session, [int(file)], keep=keep)).get(int(file))
 
     async def foreign_keys(self, session: CommandRunner, *, keep: bool = True) -> tuple[ForeignKey, ...]:
         """Return all foreign keys."""
@@ -207,7 +219,7 @@ class TableCatalog:
         if self.is_known_to_write_nothing_beside:
             return True
         hidden = self._hidden_writes
-        return hidden is not None and not hidden.by_keys and statement.text in self._calling_nothing
+        return hidden is not None and not hidden.by_keys and self._is_known_not_to_call(statement)
 
     async def read_may_write(
         self, session: CommandRunner, statement: Statement | None, *, keep: bool = True
@@ -223,24 +235,27 @@ class TableCatalog:
         hidden = self._hidden_writes
         if hidden is None or hidden.by_views or statement is None:
             return False
-        return statement.text in self._calling_nothing
+        return self._is_known_not_to_call(statement)
+
+    def _is_known_not_to_call(self, statement: Statement) -> bool:
+        return statement.text in self._without_calls and not self.changing
 
     async def may_call(
         self, session: CommandRunner, statement: Statement | None, *, keep: bool = True
     ) -> bool:
         """Return whether a statement may call a function of a client; None stands for any statement."""
-        if statement is None:
+        if statement is None or self.changing or self._in_progress:
             return True
-        if keep and statement.text in self._calling_nothing:
+        if keep and statement.text in self._without_calls:
             return False
         version = self.version
         hidden = await self._read_hidden_calls(session, keep=keep)
-        if hidden.by_domains or mentions(statement.text, hidden.names):
+        if hidden.by_domains or mentions(statement.text, hidden.any_call):
             return True
         if keep and version == self.version and not self._in_progress:
-            if len(self._calling_nothing) >= _MOST_TEXTS:
-                self._calling_nothing.clear()
-            self._calling_nothing.add(statement.text)
+            if len(self._without_calls) >= _MOST_TEXTS:
+                self._without_calls.clear()
+            self._without_calls.add(statement.text)
         return False
 
     async def may_see_new_rows(
@@ -252,8 +267,8 @@ class TableCatalog:
             return False
         seeing = read_text_array((await run_checked(session, [_SEE_NEW_ROWS]))[0].rows[0][0])
         hidden = await self._read_hidden_calls(session, keep=keep)
-        reaches = hidden.by_domains or mentions(part, hidden.names)
-        return mentions(part, folded(seeing)) or (reaches and not hidden.called.isdisjoint(seeing))
+        reaches = hidden.by_domains or mentions(part, hidden.any_call)
+        return mentions(part, first_words(seeing)) or (reaches and not hidden.called.isdisjoint(seeing))
 
     async def committing_procedures(self, session: CommandRunner) -> frozenset[str]:
         """Return the names of the procedures of clients that may end transactions, as in `HiddenWrites`."""
@@ -277,7 +292,10 @@ class TableCatalog:
         called, reached_by, by_domains = row
         reaching = read_text_array(reached_by)
         found = HiddenCalls(
-            frozenset(read_text_array(called)), frozenset(reaching), folded(reaching), read_bool(by_domains)
+            frozenset(read_text_array(called)),
+            frozenset(reaching),
+            first_words(reaching),
+            read_bool(by_domains),
         )
         if keep and version == self.version and not self._in_progress:
             self._hidden_calls = found

@@ -83,7 +83,7 @@ async def first_updated(held: HeldSession, upsert: Upsert, proposed: Proposed) -
     condition = update_condition(upsert.statement)
     if condition is None or upsert.is_view:
         return first
-    keep = not held.transaction.changes_catalog
+    keep = held.sees_current_catalog
     if await held.services.catalog.may_see_new_rows(held, upsert.statement, condition, keep=keep):
         return first
     targets = (_image(upsert), _row(upsert, proposed.twins))

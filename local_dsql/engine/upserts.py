@@ -195,7 +195,7 @@ async def _run_source(held: HeldSession, upsert: Upsert) -> Sequence[Place] | An
     """Return the rows that the INSERT makes without its clause; they are there afterwards."""
     statement, table, catalog = upsert.statement, upsert.table, held.services.catalog
     source = before(statement, upsert.clause.offset)
-    keep = not held.transaction.changes_catalog
+    keep = held.sees_current_catalog
     sees = await catalog.may_see_new_rows(held, statement, source, keep=keep)
     if writes_in_with(statement) or (sees and not proposes_one_row(statement)):
         return None
@@ -246,7 +246,7 @@ async def _read(held: HeldSession, request: Request, told: Response) -> Upsert |
         ((found,),) = answer.rows()
         plan = json.loads(str(found))[0]["Plan"]
     if is_view and "Relation Name" in plan:
-        keep = not held.transaction.changes_catalog
+        keep = held.sees_current_catalog
         names = str(plan.get("Schema")), str(plan["Relation Name"])
         table = await held.services.catalog.named(held, *names, keep=keep)
     if table is None:
@@ -261,7 +261,9 @@ async def _read(held: HeldSession, request: Request, told: Response) -> Upsert |
 async def target_table(held: HeldSession, statement: Statement) -> Table | None:
     """Return the table that an INSERT names, None if it is a view."""
     relation = target_relation(statement)
-    return await held.services.catalog.mentioned(held, relation.get("schemaname"), relation["relname"])
+    return await held.services.catalog.mentioned(
+        held, relation.get("schemaname"), relation["relname"], keep=held.sees_current_catalog
+    )
 
 
 async def _read_proposed(

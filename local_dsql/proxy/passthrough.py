@@ -167,8 +167,8 @@ class Passthrough:
             return ReadResult.SUCCEEDED if done else ReadResult.FAILED
 
     async def _may_write(self, held: HeldSession, statement: Statement | None) -> bool:
-        keep = self._session.transaction is None or not held.transaction.changes_catalog
-        return await held.services.catalog.read_may_write(held, statement, keep=keep)
+        catalog = held.services.catalog
+        return await catalog.read_may_write(held, statement, keep=held.sees_current_catalog)
 
     async def _relay(self, held: HeldSession, execution: StatementExecution) -> EndFinder:
         done: asyncio.Future[EndFinder] = asyncio.get_running_loop().create_future()
@@ -239,7 +239,9 @@ class Passthrough:
     def _sends_more(self) -> bool:
         """True if messages may have to be sent between the response and ReadyForQuery."""
         transaction = self._session.transaction
-        if self._backend.parameters or (transaction is not None and transaction.replay):
+        if self._backend.parameters:
+            return True
+        if transaction is not None and (transaction.replay or transaction.reports_settings):
             return True
         return self.defers_completion and self._commits_with_statement
 

@@ -45,7 +45,7 @@ class PlainReads:
         return transaction is None or (
             transaction.catalog_version == self._catalog.version
             and transaction.is_active
-            and not (transaction.implicit or transaction.replay)
+            and not (transaction.implicit or transaction.replay or transaction.reports_settings)
         )
 
     def can_relay(self, query: ParsedQuery) -> bool:

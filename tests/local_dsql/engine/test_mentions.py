@@ -8,7 +8,7 @@ import pytest
 
 from dsql_dialect import parse
 from dsql_dialect.profiles import NEWEST
-from local_dsql.engine.mentions import folded, mentions
+from local_dsql.engine.mentions import first_words, mentions
 
 if TYPE_CHECKING:
     from tests.local_dsql.engine.laboratory import Client, Laboratory
@@ -169,8 +169,8 @@ def test_a_locking_view_and_an_action_of_a_key_need_no_call(laboratory: Laborato
     ],
 )
 def test_words(name: str, sql: str, *, found: bool) -> None:
-    assert mentions(sql, folded([name])) is found
+    assert mentions(sql, first_words([name])) is found
 
 
 def test_without_names_nothing_is_mentioned() -> None:
-    assert not mentions('select U&"f"()', folded([]))
+    assert not mentions('select U&"f"()', first_words([]))
