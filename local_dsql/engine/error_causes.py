@@ -1,8 +1,8 @@
 """Detect errors caused by rows committed after the transaction's snapshot.
 
 After a unique violation, the statement runs again with the violated index switched off, after a savepoint that is
-always rolled back. Then a query finds the first of its rows of which the snapshot shows a duplicate. A body in PL/pgSQL with a
-handler would run other statements then, so the key in the message is looked up instead. After an error "still
+always rolled back. Then a query finds the first of its rows of which the snapshot shows a duplicate. A body in PL/pgSQL
+with a handler would run other statements then, so the key in the message is looked up instead. After an error "still
 referenced" of a foreign key, a query compares the text of the key in the message, as a bound value, with the visible
 children.
 """
