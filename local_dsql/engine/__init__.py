@@ -66,6 +66,7 @@ Modules, from bottom to top. A module imports only modules above it in this list
     prepared           the engine's prepared statements in a client's session
     powers             calls of the functions that demand the token
     owner_functions    the same for tables whose CHECKs or indexes call functions of clients
+    mentions           names in the text of a statement
     table_catalog      cache of table shapes, and the sessions that changed the catalog
     committed_rows     index of rows and locks that others have committed
     log_follower       the write-ahead log: own changes, committed changes
@@ -91,6 +92,7 @@ Modules, from bottom to top. A module imports only modules above it in this list
     error_causes       detect errors that newer rows cause
     newer_rows         find newer rows in the tables of a statement
     upsert_texts       parts of the text of an INSERT ... ON CONFLICT
+    upsert_conditions  the WHERE clause of DO UPDATE, by the snapshot
     upserts            INSERT ... ON CONFLICT on rows that others have changed
     doomed             statements of a doomed transaction
     procedures         a CALL of a procedure that may COMMIT
