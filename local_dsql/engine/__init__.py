@@ -92,6 +92,7 @@ Modules, from bottom to top. A module imports only modules above it in this list
     error_causes       detect errors that newer rows cause
     newer_rows         find newer rows in the tables of a statement
     upsert_texts       parts of the text of an INSERT ... ON CONFLICT
+    upsert_conditions  the WHERE clause of DO UPDATE, by the snapshot
     upserts            INSERT ... ON CONFLICT on rows that others have changed
     doomed             statements of a doomed transaction
     procedures         a CALL of a procedure that may COMMIT

@@ -54,11 +54,19 @@ def test_sessions_get_the_answers_of_the_oracle(seed: int, local: LocalCluster, 
     unless_busy(play)
 
 
-@pytest.mark.parametrize("seed", [2, 4, 7, 9])
+@pytest.mark.parametrize(
+    ("family", "seed"),
+    [
+        *(("upserts of several keys", seed) for seed in (2, 4, 7, 9)),
+        *(("upserts by conditions", seed) for seed in (2, 4)),
+    ],
+)
 @pytest.mark.parametrize("suspend_always", [False, True], ids=["as-needed", "suspend-always"], indirect=True)
-def test_upserts_get_the_answers_of_the_oracle(seed: int, local: LocalCluster, plain: PlainPostgres) -> None:
-    """By every unique index of the table, not only by that of the clause."""
-    options = Options([BY_NAME["upserts of several keys"]], ddl=False, cuts=False, bursts=False)
+def test_upserts_get_the_answers_of_the_oracle(
+    family: str, seed: int, local: LocalCluster, plain: PlainPostgres
+) -> None:
+    """By every unique index of the table, and by what the WHERE clause reads."""
+    options = Options([BY_NAME[family]], ddl=False, cuts=False, bursts=False)
 
     def play() -> None:
         with closing(Fuzz(local, plain, seed, options)) as fuzz:
