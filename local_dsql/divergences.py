@@ -147,6 +147,14 @@ DIVERGENCES: tuple[Divergence, ...] = (
         "Fetch all rows of such a query at once, or run the transaction again, as after any OC000.",
     ),
     Divergence(
+        "calls-made-meanwhile",
+        "If another session commits DDL that makes a view or a default call a function of a client, a statement sent "
+        "just before that DDL, which PostgreSQL runs after it, may change more rows than a transaction may.",
+        "A statement that names nothing that calls a function is passed to PostgreSQL without a guard, and its rows "
+        "are counted by its command tag. It may find the object changed when it takes its lock.",
+        "None for DDL that runs before the application, as migrations do. Conflicts are found nevertheless.",
+    ),
+    Divergence(
         "index-filled-by-statement",
         "CREATE INDEX ASYNC builds the index in the statement; the job checks for duplicates and marks it valid.",
         "PostgreSQL's CREATE INDEX CONCURRENTLY waits for all open transactions, and no statement may wait here.",

@@ -30,7 +30,7 @@ def _words(sql: str) -> frozenset[str] | None:
     Python's.
     """
     text = sql.lower()
-    if not text.isascii() or _ESCAPES in text:
+    if not sql.isascii() or _ESCAPES in text:  # some letters of other alphabets have a lower case in ASCII
         return None
     found = frozenset(_WORD.findall(text))
     return None if any(len(word) > _LONGEST for word in found) else found

@@ -138,6 +138,21 @@ def test_a_parameter_with_another_name_in_postgresql_comes_back(laboratory: Labo
     laboratory.run(run())
 
 
+@pytest.mark.parametrize("is_local", [True, False])
+def test_the_encoding_of_the_client_comes_back(laboratory: Laboratory, is_local: bool) -> None:
+    async def run() -> None:
+        one, other = await laboratory.client(), await laboratory.client()
+        await one.ok("create table t(id int primary key, n int)", "insert into t values (1, 0)", "begin")
+        await one.ok(f"select set_config('client_encoding', 'LATIN1', {is_local})", "update t set n = 1")
+        for _ in range(2):
+            await other.ok("begin", "update t set n = 2", "rollback")
+            assert (await one.run("show client_encoding")).rows == [("LATIN1",)]
+        await one.ok("commit")
+        assert (await one.run("show client_encoding")).rows == [("UTF8" if is_local else "LATIN1",)]
+
+    laboratory.run(run())
+
+
 def test_the_record_of_settings_does_not_grow_with_the_number_of_calls(laboratory: Laboratory) -> None:
     async def run() -> None:
         one = await laboratory.client()

@@ -17,6 +17,7 @@ _F = "language sql as 'insert into written values (1) returning 1'"
 _OBJECTS = (
     "create table t(id int primary key, n int)",
     "insert into t values (1, 1)",
+    "create table apart(id int primary key, n int)",
     "create table written(x int)",
     f"create function f() returns int {_F}",
     f"create function f(int) returns int {_F}",
@@ -90,7 +91,7 @@ def objects(laboratory: Laboratory) -> Client:
 async def _may_call(client: Client, sql: str) -> bool:
     (statement,) = parse(sql, NEWEST).statements
     async with client.session.exclusive() as held:
-        return await client.session.services.catalog.may_call(held, statement)
+        return await held.services.catalog.may_call(held, statement, keep=held.sees_current_catalog)
 
 
 def test_statements_that_call_one(laboratory: Laboratory, objects: Client) -> None:
@@ -127,6 +128,46 @@ def test_other_statements_are_known_until_the_catalog_changes(
     laboratory.run(run())
 
 
+def test_a_session_with_an_old_snapshot_tells_others_nothing(laboratory: Laboratory, objects: Client) -> None:
+    async def run() -> None:
+        old, new = await laboratory.client(), await laboratory.client()
+        (delete,) = parse("delete from t where id = 1", NEWEST).statements
+        await old.ok("begin", "select n from apart")
+        await objects.ok("create view latest as select f() as x")
+        await objects.ok("create table child(id int references t on delete cascade)")
+        await old.ok("select n + 1 from apart", "update apart set n = 2")
+        await _may_call(old, "select x from latest")
+        assert await _may_call(new, "select x from latest")
+        async with new.session.exclusive() as held:
+            assert await held.services.catalog.writes_beside(held, delete)
+
+    laboratory.run(run())
+
+
+def test_nothing_is_known_while_a_transaction_changes_the_catalog(
+    laboratory: Laboratory, objects: Client
+) -> None:
+    """A statement that waits for the changed object reads it as it is after the COMMIT."""
+
+    async def run() -> None:
+        other = await laboratory.client()
+        (statement,) = parse(OTHERS[0], NEWEST).statements
+        catalog = objects.session.services.catalog
+        for end in ("rollback", "commit"):
+            async with other.session.exclusive() as held:
+                assert not await catalog.read_may_write(held, statement)
+            assert catalog.read_is_known_not_to_write(statement)
+            await objects.ok("begin", f"create view changed_by_{end} as select f() as x")
+            assert await _may_call(other, OTHERS[0])
+            assert not catalog.read_is_known_not_to_write(statement)
+            await objects.ok(end)
+        await objects.ok("begin", "create view remaining as select f() as x")
+        await laboratory.leave(objects)
+        assert not catalog.changing
+
+    laboratory.run(run())
+
+
 def test_a_domain_that_calls_one_may_be_the_type_of_a_value(laboratory: Laboratory, objects: Client) -> None:
     async def run() -> None:
         assert not await _may_call(objects, "select $1")
@@ -152,6 +193,12 @@ def test_a_locking_view_and_an_action_of_a_key_need_no_call(laboratory: Laborato
     laboratory.run(run())
 
 
+def test_a_text_outside_of_ascii_may_have_any_name() -> None:
+    """Its letters depend on the client's encoding, and PostgreSQL folds them in another way than Python."""
+    for name in ("f", "Σ", "İx"):
+        assert mentions("select public.Σ()", first_words([name, "f"]))
+
+
 @pytest.mark.parametrize(
     ("name", "sql", "found"),
     [
@@ -162,7 +209,9 @@ def test_a_locking_view_and_an_action_of_a_key_need_no_call(laboratory: Laborato
         ("a b", 'select "a b"()', True),
         ("a b", "select b, ab", False),
         ("!", "select 1", True),
-        ("İx", 'select "İx"()', True),
+        ("f", 'select "İx"()', True),
+        ("f", "select 1 where v = 'é'", True),
+        ("f", 'select "' + 30 * "\u212a" + '"()', True),
         ("f", 'select U&"g"()', True),
         ("f", f"select {'g' * 64}", True),
         ("f", f"select {'g' * 63}", False),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
-from dsql_dialect.limits import BYTES_PER_KEY, BYTES_PER_VALUE
+from dsql_dialect.limits import BYTES_PER_KEY, BYTES_PER_VALUE, ROWS_PER_TRANSACTION
 from local_dsql.divergences import BY_ID
 from local_dsql.proxy import Limits
 from tests.local_dsql.proxy.cluster import Cluster
@@ -164,3 +167,33 @@ def test_a_parameter_that_has_no_effect_takes_any_value(admin: psycopg.Connectio
     differs("synchronous-index")
     admin.execute("SET disable_sync_create_index = 'some text'")
     assert value(admin, "SHOW disable_sync_create_index") == "some text"
+
+
+def test_a_read_that_meets_a_function_made_meanwhile_is_not_counted(
+    cluster: Cluster, admin: psycopg.Connection[Any]
+) -> None:
+    """PostgreSQL does not run the read, which the proxy has passed on, before the other session has committed."""
+    differs("calls-made-meanwhile")
+    many = f"INSERT INTO shown SELECT g FROM generate_series(1, {ROWS_PER_TRANSACTION + 1}) g"
+    admin.execute(f"CREATE FUNCTION adds() RETURNS int LANGUAGE sql AS '{many} RETURNING 1'")
+    admin.execute("CREATE VIEW changing AS SELECT 1 AS x")
+    try:
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded):
+            admin.execute("SELECT adds()")
+        with cluster.connect() as reader, ThreadPoolExecutor(1) as thread:
+            pid = value(reader, "SELECT pg_backend_pid()")
+            assert value(reader, "SELECT x FROM changing") == 1
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                read = thread.submit(value, reader, "SELECT x FROM changing")
+                time.sleep(
+                    0.3
+                )  # the proxy passes the read on; without it the read is refused, and the test fails
+                admin.execute("CREATE OR REPLACE VIEW changing AS SELECT adds() AS x")
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            assert read.result(10) == 1
+        assert value(admin, "SELECT count(*) FROM shown") == ROWS_PER_TRANSACTION + 1
+    finally:
+        admin.execute("DROP VIEW changing")
+        admin.execute("DROP FUNCTION adds")

@@ -45,6 +45,14 @@ CASES: dict[str, list[str]] = {
     "there and back in a text": ["SET TimeZone = 'Asia/Tokyo'; SET TimeZone = 'UTC'"],
     "a text that fails": ["SET TimeZone = 'Asia/Tokyo'; SELECT 1 / 0"],
     "by a function": ["SELECT set_config('TimeZone', 'Asia/Tokyo', false)", "RESET TimeZone"],
+    "by a function, failed by a read, and set again": [
+        "BEGIN",
+        "SELECT set_config('TimeZone', 'Asia/Tokyo', false)",
+        "SELECT 1 / 0",
+        "ROLLBACK",
+        "SET TimeZone = 'Asia/Tokyo'",
+        "RESET TimeZone",
+    ],
     "by a function, in a transaction": [
         "BEGIN",
         "SELECT set_config('TimeZone', 'Asia/Tokyo', true)",
