@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Stack
 
 from blocks.atomic_table.metrics import TableMetrics
-from blocks.shared.arguments import Kind, check
+from blocks.shared.arguments import DATABASE_OR_TABLE, required
 from blocks_runtime.contract import variable_prefix
 
 if TYPE_CHECKING:
@@ -16,14 +16,11 @@ if TYPE_CHECKING:
     from constructs import Construct
 
 
-_ID = Kind("text, the name in application code", '"locks"', lambda value: isinstance(value, str))
-
-
 class TableBase(TableMetrics):
     """A table by its name, with the Regions that it is in."""
 
     def __init__(self, scope: Construct, id: str) -> None:
-        check({"id": _ID}, {"id": id})
+        required(DATABASE_OR_TABLE, {"scope": scope, "id": id})
         variable_prefix(id)  # raises ValueError early for an id that no variable can be named after
         super().__init__(scope, id)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Annotations
+from aws_cdk import Annotations, Stage
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
@@ -12,10 +12,13 @@ from blocks.database.function_variables import FunctionVariables
 from blocks.shared.arguments import SWITCH, check
 from blocks.shared.errors import ConstructError
 from blocks.shared.functions import add_runtime_layer
-from blocks.shared.grantees import function_behind, stack_of
+from blocks.shared.grantees import function_behind, name_of, owner_of, stack_of
+from blocks.shared.permissions import allow, check_actions, warn_of_other_account
 from blocks_runtime.contract import Access, TableVariables
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from blocks.atomic_table.base import TableBase
 
 READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
@@ -54,11 +57,11 @@ class TableGrants:
             layer: whether a Python function gets the runtime layer. Default: True.
 
         Raises:
-            ConstructError: the grantee has no IAM principal, or two tables or databases of a function have the same
-                variables.
+            ConstructError: the grantee has no IAM principal or is in another stage, or two tables or databases of a
+                function have the same variables.
             BundlingError: there is no runtime layer for the function's Python version.
         """
-        _check_principal(grantee)
+        self._check(grantee)
         region = self._table.region_for(stack_of(grantee))
         self._configure_function(grantee, Access.READ_ONLY, region, layer=layer)
         return self._allow(grantee, READ, region)
@@ -77,7 +80,7 @@ class TableGrants:
             ConstructError: as for `read`.
             BundlingError: there is no runtime layer for the function's Python version.
         """
-        _check_principal(grantee)
+        self._check(grantee)
         self._configure_function(grantee, Access.READ_WRITE, self._table.home_region, layer=layer)
         return self._allow(grantee, (*READ, *WRITE), self._table.home_region)
 
@@ -85,26 +88,54 @@ class TableGrants:
         """Allow `grantee` the IAM `actions` on this table alone, in its home Region.
 
         Raises:
-            ConstructError: there are no actions, one is not text, or the grantee has no IAM principal.
+            ConstructError: there are no actions, one is not text or of another service, or the grantee is refused
+                as by `read`.
         """
-        if not actions or not all(isinstance(each, str) for each in actions):
-            given = "actions that are not text" if actions else "no actions"
-            raise ConstructError(
-                f"grant() of {self._table.node.path} has {given}",
-                "each IAM action is an argument of its own",
-                'write grant(fn, "dynamodb:Scan"), or grant_read(fn) and grant_read_write(fn)',
-            )
-        _check_principal(grantee)
-        arn = self._table.arn_in(self._table.home_region)
-        return iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[arn])
+        check_actions(self._table.node.path, actions, "dynamodb", 'grant(fn, "dynamodb:Scan")')
+        self._check(grantee)
+        return self._allow_table(grantee, actions, self._table.home_region)
 
     def _allow(self, grantee: iam.IGrantable, actions: tuple[str, ...], region: str) -> iam.Grant:
         key = self._table.encryption_key
+        of_key = list[iam.PolicyStatement]()
         if key is not None:
-            key.grant(grantee, *(KEY_READ if actions == READ else KEY_WRITE))
-        return iam.Grant.add_to_principal(
-            grantee=grantee, actions=sorted(actions), resource_arns=[self._table.arn_in(region)]
+            on_key = KEY_READ if actions == READ else KEY_WRITE
+            key.grant(grantee, *on_key)
+            of_key = [iam.PolicyStatement(actions=list(on_key), resources=[key.key_arn])]
+        return self._allow_table(grantee, sorted(actions), region, of_key)
+
+    def _allow_table(
+        self,
+        grantee: iam.IGrantable,
+        actions: Sequence[str],
+        region: str,
+        further: Sequence[iam.PolicyStatement] = (),
+    ) -> iam.Grant:
+        arn = self._table.arn_in(region)
+        return allow(self._table, grantee, actions, arn, block="table", further=further)
+
+    def _check(self, grantee: iam.IGrantable) -> None:
+        """Check that a grantee has an IAM principal and can refer to the table; warn of one in another account.
+
+        Raises:
+            ConstructError: it has none, such as an L1 or a text, or is in another stage.
+        """
+        _check_principal(grantee)
+        warn_of_other_account(
+            self._table,
+            grantee,
+            block="table",
+            fault="DynamoDB needs a resource policy of the table for it as well",
+            remedy=", or add both policies by hand",
         )
+        # The ARN of an imported table is a text, which every stage may have.
+        owner, stack = owner_of(self._table.table_arn), stack_of(grantee)
+        if owner is not None and stack is not None and Stage.of(stack) is not Stage.of(owner):
+            raise ConstructError(
+                f"{name_of(grantee)} and {owner.node.path} with the table are in different stages",
+                "the CDK allows no reference between stages",
+                "create both stacks in one Stage, or import the table by its name",
+            )
 
     def _configure_function(
         self, grantee: iam.IGrantable, access: Access, region: str, *, layer: bool

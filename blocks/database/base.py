@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from blocks.database.metrics import ClusterMetrics
 from blocks.database.reachability import Reachability
+from blocks.shared.arguments import DATABASE_OR_TABLE, required
 from blocks_runtime.contract import variable_prefix
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class DatabaseBase(ClusterMetrics):
     """A cluster with its endpoints and its migrator, if it has one."""
 
     def __init__(self, scope: Construct, id: str) -> None:
+        required(DATABASE_OR_TABLE, {"scope": scope, "id": id})
         variable_prefix(id)  # raises ValueError early for an id that no variable can be named after
         super().__init__(scope, id)
         self._reachability = Reachability(self)

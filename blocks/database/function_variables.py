@@ -25,10 +25,10 @@ class FunctionVariables(Construct):
 
     @classmethod
     def of(cls, function: lambda_.Function, database: Construct) -> FunctionVariables:
-        """Return the record of `function` for `database`.
+        """Return the record of `function` for `database`, which may be a table.
 
         Raises:
-            ConstructError: another database has the same prefix.
+            ConstructError: another database or table has the same prefix.
         """
         prefix = variable_prefix(database.node.id)
         known = cast("FunctionVariables | None", function.node.try_find_child(prefix))
@@ -36,9 +36,9 @@ class FunctionVariables(Construct):
             return cls(function, prefix, database)
         if known.database is not database:
             raise ConstructError(
-                f"{function.node.path} is granted two databases whose variables are both called {prefix}_…",
+                f"{function.node.path} is granted two blocks whose variables are both called {prefix}_…",
                 f"{known.database.node.path} and {database.node.path} have ids that become the same prefix",
-                "give one of the databases another id",
+                "give one of the two another id",
             )
         return known
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, cast
 
-from aws_cdk import Annotations, Stack, Token
+from aws_cdk import Annotations, Stack
 from aws_cdk import aws_iam as iam
 
 from blocks.database.database_grant import make_admin_grant, make_grant
@@ -13,6 +13,7 @@ from blocks.database.roles import role_name
 from blocks.shared.errors import ConstructError
 from blocks.shared.functions import add_runtime_layer
 from blocks.shared.grantees import principal_of, principals_in, resolve_grantee, stack_of
+from blocks.shared.permissions import allow, check_actions, warn_of_other_account
 from blocks.shared.role_policies import principal_for_policies
 from blocks_runtime.contract import ADMIN_ROLE, Access
 
@@ -157,13 +158,17 @@ class DatabaseGrants:
         """Allow `grantee` the IAM `actions` on this cluster alone.
 
         For a role of a stack that the database needs, such as that of its VPC, the policy is in the database's stack.
+
+        Raises:
+            ConstructError: there are no actions, one is not text or of another service, or the grantee has no
+                IAM principal.
         """
+        check_actions(self._database.node.path, actions, "dsql", 'grant(fn, "dsql:GetCluster")')
         _warn_of_other_account(self._database, grantee)
         endpoint, role = self._endpoint_of(grantee), principal_of(grantee)
         if hasattr(role, "node") and endpoint.is_deployed_after(Stack.of(cast("IConstruct", role))):
             grantee = principal_for_policies(self._database, cast("iam.IRole | iam.IUser", role))
-        arn = endpoint.cluster_arn
-        return iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[arn])
+        return allow(self._database, grantee, actions, endpoint.cluster_arn, block="dsql")
 
     def _endpoint_of(self, grantee: iam.IGrantable) -> Endpoint:
         return self._database.endpoint_for(stack_of(grantee))
@@ -223,16 +228,9 @@ def _not_in_vpc(database: DatabaseBase, known: Grantee) -> ConstructError:
 
 
 def _warn_of_other_account(database: DatabaseBase, grantee: iam.IGrantable) -> None:
-    """Warn about a grantee of another account: its permission cannot be added here, and would not be enough.
+    """Warn about a grantee of another account.
 
     A cluster accepts identities of its own account. Source: AWS user guide, "Resource-based policies for Aurora DSQL".
     """
-    home, theirs = Stack.of(database).account, getattr(principal_of(grantee), "principal_account", None)
-    if theirs is None or home == theirs or Token.is_unresolved(home) or Token.is_unresolved(theirs):
-        return
-    Annotations.of(database).add_warning_v2(
-        "@blocks/dsql:otherAccount",
-        f"{database.node.path} is in account {home} and is granted to a role of account {theirs}, whose permissions "
-        "cannot be changed here, and DSQL accepts identities of its own account only: "
-        f"grant to a role of account {home} that the other role may assume",
-    )
+    fault = "DSQL accepts identities of its own account only"
+    warn_of_other_account(database, grantee, block="dsql", fault=fault, remedy="")

@@ -26,7 +26,13 @@ from blocks.database.exports import export_always
 from blocks.database.reachability import WaitForConnectivity
 from blocks.shared.acknowledgments import ANY_RESOURCE, acknowledge
 from blocks.shared.arguments import FUNCTION, checked
-from blocks.shared.custom_resource import LONGEST_TIMEOUT, make_custom_resource, make_log_group, make_role
+from blocks.shared.custom_resource import (
+    LONGEST_TIMEOUT,
+    description,
+    make_custom_resource,
+    make_log_group,
+    make_role,
+)
 from blocks.shared.errors import ConstructError
 from blocks.shared.layers import code_of, default_runtime, runtime_layer, target_of
 from blocks.shared.role_policies import role_for_policies
@@ -163,7 +169,10 @@ class Migrator(Construct):
             statement
             for grant in (
                 self.log_group.grant_write(permitted),
-                database.grants.actions(permitted, "dsql:DbConnectAdmin"),
+                # What the role lacks is one warning of the custom resource.
+                iam.Grant.add_to_principal(
+                    grantee=permitted, actions=["dsql:DbConnectAdmin"], resource_arns=[database.cluster_arn]
+                ),
             )
             for statement in grant.principal_statements
         ]
@@ -196,7 +205,7 @@ class Migrator(Construct):
             # CDK refuses public subnets without it; `Reachability` does so unless there are endpoints.
             allow_public_subnet=None if vpc is None else True,
             security_groups=security_groups,
-            description=f"Migrates the database {database.node.id}",
+            description=description(f"Migrates the database {database.node.id}"),
         )
         if permitted is not self.role:
             self.function.node.add_dependency(permitted)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Annotations, Stack, Stage, Token
 
 from blocks.database.backups import BACKUP_KIND, BackupPolicy
-from blocks.shared.arguments import KEY, POLICY, Kind, check, one_of
+from blocks.shared.arguments import KEY, POLICY, Kind, check, one_of, required
 from blocks.shared.errors import ConstructError
 from blocks_settings.regions import REGION_SETS, is_known, set_of
 
@@ -28,9 +28,11 @@ def _is_region(value: object) -> bool:
     )
 
 
-_KINDS: Mapping[str, Kind] = {
+_REQUIRED: Mapping[str, Kind] = {
     "peer": Kind("the stack in the second Region", 'Stack(app, "Peer", env=…)', one_of(Stack)),
     "witness_region": Kind("the name of a Region", '"us-west-2"', _is_region),
+}
+_KINDS: Mapping[str, Kind] = {
     "encryption_key": KEY,
     "resource_policy": POLICY,
     "backup": BACKUP_KIND,
@@ -63,6 +65,7 @@ class MultiRegion:
     backup: BackupPolicy | None = None
 
     def __post_init__(self) -> None:
+        required(_REQUIRED, vars(self))
         check(_KINDS, vars(self))
 
 

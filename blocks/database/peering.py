@@ -22,7 +22,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from blocks import bundling
-from blocks.shared.custom_resource import make_custom_resource, make_log_group, make_role
+from blocks.shared.custom_resource import description, make_custom_resource, make_log_group, make_role
 from blocks.shared.layers import code_of
 from blocks.shared.permissions import attach_policy
 
@@ -111,7 +111,7 @@ class Peering(Construct):
             timeout=Duration.minutes(15),
             role=self.role,
             log_group=self.log_group,
-            description=f"Peers the clusters of the database {database.node.id}",
+            description=description(f"Peers the clusters of the database {database.node.id}"),
         )
         self.resource = make_custom_resource(
             self,

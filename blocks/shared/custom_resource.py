@@ -25,6 +25,15 @@ LONGEST_TIMEOUT = Duration.hours(1)
 """Longest time that CloudFormation waits for a custom resource. Source: user guide, `ServiceTimeout`."""
 
 
+_LONGEST_DESCRIPTION = 256
+"""Characters of the description of a function. Source: Lambda API reference, CreateFunction."""
+
+
+def description(text: str) -> str:
+    """Return the description of a function, cut to the length that Lambda allows."""
+    return text[:_LONGEST_DESCRIPTION]
+
+
 def make_log_group(scope: Construct, removal_policy: RemovalPolicy) -> logs.LogGroup:
     """Create a log group with a retention of one month."""
     return logs.LogGroup(

@@ -44,7 +44,7 @@ def resolve_grantee(grantee: iam.IGrantable) -> Grantee:
         ConstructError: the grantee has no IAM role or user whose ARN DSQL could map, or its ARN is that of something
             else.
     """
-    name = _name(grantee)
+    name = name_of(grantee)
     principal = principal_of(grantee)
     arn = _arn(principal)
     if arn is None or not hasattr(principal, "node"):
@@ -78,7 +78,7 @@ def principal_of(grantee: iam.IGrantable) -> iam.IPrincipal:
     """
     principal = getattr(grantee, "grant_principal", None)
     if principal is None:
-        raise _no_role(_name(grantee))
+        raise _no_role(name_of(grantee))
     return cast("iam.IPrincipal", principal)
 
 
@@ -158,7 +158,8 @@ def _check_arn(name: str, arn: str) -> None:
     )
 
 
-def _name(grantee: iam.IGrantable) -> str:
+def name_of(grantee: iam.IGrantable) -> str:
+    """Return the path of a grantee, or the name of its class if it is no construct."""
     node = getattr(grantee, "node", None)
     return type(grantee).__name__ if node is None else node.path
 

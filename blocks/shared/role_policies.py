@@ -16,7 +16,7 @@ from aws_cdk import aws_iam as iam
 
 from blocks.shared.grantees import outermost
 from blocks.shared.outputs import output_id
-from blocks.shared.permissions import attach_policy, is_attached, warn_of_missing_permissions
+from blocks.shared.permissions import add_statement, attach_policy, is_attached
 from blocks.shared.removal import always_delete
 
 if TYPE_CHECKING:
@@ -98,11 +98,7 @@ class OwnPolicy:
 
     def _add_as_cdk_does(self, statement: iam.PolicyStatement) -> iam.AddToPrincipalPolicyResult:
         principal = principal_for_policies(self._scope, self._grantee.principal)
-        result = principal.add_to_principal_policy(statement)
-        is_of_app = isinstance(principal, iam.Role | iam.LazyRole | iam.User)
-        if not is_of_app and not isinstance(result.policy_dependable, iam.Policy):
-            warn_of_missing_permissions(self._scope, principal, [statement], name=self._grantee.name)
-        return result
+        return add_statement(self._scope, principal, statement, name=self._grantee.name, block="dsql")
 
 
 def role_for_policies(scope: Construct, role: iam.IRole) -> iam.IRole:

@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 
-from blocks import BackupPolicy, ConstructError, DatabaseRole, DistributedDatabase, MultiRegion, Privilege
+from blocks import (
+    AtomicTable,
+    BackupPolicy,
+    ConstructError,
+    DatabaseRole,
+    DistributedDatabase,
+    MultiRegion,
+    Privilege,
+)
 from tests.support.every_option import IDENTIFIER
+from tests.support.template_reader import Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +52,12 @@ WRONG: dict[str, list[Any]] = {
         lambda stack: ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-1")
     ],
 }
+
+
+def a_user() -> iam.User:
+    return iam.User(cdk.Stack(), "User")
+
+
 UNCHECKED = {"dialect", "migrator_vpc_subnets"}
 """A dialect is looked up by its name, and a selection of subnets is what CDK checks itself."""
 
@@ -73,12 +89,26 @@ def test_every_option_is_checked() -> None:
         (lambda: BackupPolicy.daily(keep=7), r"keep is 7 \(int\)"),  # type: ignore[arg-type]
         (lambda: BackupPolicy.daily(hour="5"), r"hour is '5' \(str\)"),  # type: ignore[arg-type]
         (lambda: MultiRegion(peer="us-east-2", witness_region="us-west-2"), "peer is 'us-east-2'"),  # type: ignore[arg-type]
+        (lambda: MultiRegion(peer=None, witness_region="us-west-2"), "peer is None"),  # type: ignore[arg-type]
+        (lambda: MultiRegion(peer=cdk.Stack(), witness_region=None), "witness_region is None"),  # type: ignore[arg-type]
+        (lambda: DistributedDatabase(cdk.Stack(), None), "id is None"),  # type: ignore[arg-type]
+        (lambda: DistributedDatabase(cdk.Stack(), 5), "id is 5"),  # type: ignore[arg-type]
+        (lambda: DistributedDatabase(None, "main"), "scope is None"),  # type: ignore[arg-type]
+        (lambda: AtomicTable(cdk.Stack(), None), "id is None"),  # type: ignore[arg-type]
+        (lambda: AtomicTable(None, "locks"), "scope is None"),  # type: ignore[arg-type]
+        (lambda: DistributedDatabase(cdk.Stack(), "main").run_before(None), "construct is None"),  # type: ignore[arg-type]
+        (
+            lambda: DistributedDatabase(cdk.Stack(), "main").grant(a_user(), "s3:Get"),
+            "s3:Get, which is not one",
+        ),
+        (lambda: DistributedDatabase(cdk.Stack(), "main").grant(a_user()), "has no actions"),
+        (lambda: DistributedDatabase(cdk.Stack(), "main").grant(a_user(), 5), "actions that are not text"),  # type: ignore[arg-type]
+        (lambda: AtomicTable(cdk.Stack(), "locks").grant(a_user(), "s3:Get"), "which is not one of dynamodb"),
         (lambda: MultiRegion(peer=cdk.Stack(), witness_region=3), "witness_region is 3"),  # type: ignore[arg-type]
         (lambda: DatabaseRole(5, {"t": {Privilege.SELECT}}), "5 is not a valid name"),  # type: ignore[arg-type]
         (lambda: DatabaseRole("r", ["t"]), r"the privileges of the role 'r' are \['t'\]"),  # type: ignore[arg-type]
         (lambda: DatabaseRole("r", {5: {Privilege.SELECT}}), "gives 5 the privileges"),  # type: ignore[dict-item]
     ],
-    ids=["keep", "hour", "peer", "witness", "role", "privileges", "table"],
 )
 def test_fails_for_a_value_of_another_type(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ConstructError, match=message):
@@ -154,3 +184,10 @@ def test_an_identifier_may_be_known_on_deploy_only(stack: cdk.Stack) -> None:
 def test_fails_for_an_invalid_memory_size(stack: cdk.Stack, mebibytes: int) -> None:
     with pytest.raises(ConstructError, match="not 128 to 10,240 MiB"):
         DistributedDatabase(stack, "main", migrator_memory=cdk.Size.mebibytes(mebibytes))
+
+
+def test_an_id_may_be_as_long_as_the_cdk_allows(stack: cdk.Stack) -> None:
+    DistributedDatabase(stack, "m" * 255)
+    template = Template.of(stack)
+    functions = [template.resources[id]["Properties"] for id in template.ids("AWS::Lambda::Function")]
+    assert [len(each["Description"]) for each in functions] == [256]

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
@@ -30,6 +30,7 @@ from blocks import (
     TableGrants,
 )
 from blocks.database.migrator import MigratorOptions
+from blocks.shared.permissions import Block
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -190,7 +191,8 @@ def test_an_imported_database_has_no_attributes_of_the_cluster() -> None:
 def test_ids_of_warnings_are_stable() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in SOURCES)
     page = (Path(__file__).parents[2] / "docs" / "construct.md").read_text(encoding="utf-8")
-    ids = set(re.findall(r'"(@blocks/[^"]+)"', text))
+    found = re.findall(r'"(@blocks/[^"]+)"', text)
+    ids = {each.replace("{block}", block) for each in found for block in get_args(Block)}
     assert (
         {id for id in ids if f"`{id}`" in page}
         == ids
@@ -205,6 +207,8 @@ def test_ids_of_warnings_are_stable() -> None:
             "@blocks/dsql:unknownRegionSet",
             "@blocks/dsql:variablesByHand",
             "@blocks/table:eventualReplication",
+            "@blocks/table:otherAccount",
+            "@blocks/table:permissionsByHand",
             "@blocks/table:variablesByHand",
         }
     )

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Annotations, Match
 
-from blocks import Access, DistributedDatabase
+from blocks import Access, AtomicTable, DistributedDatabase
 from tests.blocks.test_fixed_roles import WARNING
 from tests.support.template_reader import Template, function, logical_id
 
@@ -97,6 +98,76 @@ def test_each_kind_of_grantee_has_its_permission(
     for entry in entries:
         assert '"Action": "dsql:DbConnect"' in str(entry.entry.data)
         assert '"Resource": "(main7AD10839.ResourceArn)"' in str(entry.entry.data)
+
+
+def a_principal_without_policies(stack: cdk.Stack) -> iam.IGrantable:
+    return iam.ArnPrincipal(ARN)
+
+
+def a_role_of_another_account(stack: cdk.Stack) -> iam.IGrantable:
+    return iam.Role.from_role_arn(stack, "Role", ARN.replace("123456789012", "210987654321"))
+
+
+def a_group(stack: cdk.Stack) -> iam.IGrantable:
+    return iam.Group(stack, "Group")
+
+
+def a_managed_policy(stack: cdk.Stack) -> iam.IGrantable:
+    statement = iam.PolicyStatement(actions=["s3:ListAllMyBuckets"], resources=["*"])
+    return iam.ManagedPolicy(stack, "Managed", statements=[statement])
+
+
+CHANGEABLE = (a_role, an_imported_role, a_user, an_imported_user)
+FIXED = (an_immutable_role, a_role_without_policy_updates, a_role_of_another_account)
+OF_A_TABLE = {"grant_read": ("BatchGetItem", "GetItem", "Query"), "grant_read_write": ("PutItem",)}
+WARNED: dict[str, tuple[Callable[[cdk.Stack], iam.IGrantable], str, bool]] = {
+    **{
+        f"{make.__name__}, {call}": (make, call, False)
+        for make in CHANGEABLE
+        for call in ("actions", *OF_A_TABLE)
+    },
+    **{
+        f"{make.__name__}, {call}": (make, call, True)
+        for make in FIXED
+        for call in ("actions", "admin", *OF_A_TABLE)
+    },
+    **{f"{make.__name__}, table": (make, "grant_read", False) for make in (a_group, a_managed_policy)},
+    "principal": (a_principal_without_policies, "grant_read", True),
+}
+
+
+@pytest.mark.parametrize(("make", "call", "warned"), WARNED.values(), ids=WARNED)
+def test_a_permission_is_given_or_listed(
+    app: cdk.App, make: Callable[[cdk.Stack], iam.IGrantable], call: str, warned: bool
+) -> None:
+    stack = cdk.Stack(app, "Own", env=cdk.Environment(account="123456789012", region="us-east-1"))
+    grantee = make(stack)
+    block = "table" if call in OF_A_TABLE else "dsql"
+    if block == "table":
+        key = kms.Key(stack, "Key")
+        getattr(AtomicTable(stack, "locks", encryption_key=key), call)(grantee)
+        wanted = [*(f"dynamodb:{action}" for action in OF_A_TABLE[call]), "kms:Decrypt"]
+    else:
+        db = DistributedDatabase(stack, "main")
+        wanted = ["dsql:GetCluster" if call == "actions" else "dsql:DbConnectAdmin"]
+        if call == "actions":
+            db.grant(grantee, *wanted)
+        else:
+            db.grant_connect_admin(grantee)
+    template = Template.of(stack)
+    policies = [each for each in template.resources.values() if "Policy" in each["Type"]]
+    entries = Annotations.from_stack(stack).find_warning("*", WARNING)
+    assert bool(entries) is warned
+    text = " ".join(str(each.entry.data) for each in entries) if warned else json.dumps(policies)
+    assert not [action for action in wanted if f'"{action}"' not in text]
+    if warned:
+        assert f"@blocks/{block}:permissionsByHand" in text
+        assert "imported" not in text
+        assert "in place of each name in parentheses write its value, a resource of the stack Own" in text
+    others = Annotations.from_stack(stack).find_warning(
+        "*", Match.string_like_regexp(f"blocks/{block}:otherAccount")
+    )
+    assert bool(others) is (make is a_role_of_another_account)
 
 
 def test_a_policy_is_replaced_with_its_role_and_has_a_name_of_its_own(stack: cdk.Stack) -> None:

@@ -293,3 +293,23 @@ def test_replicas_that_cannot_be_deployed(virginia: cdk.Stack, options: dict[str
 def test_an_id_without_a_letter_is_refused(stack: cdk.Stack) -> None:
     with pytest.raises(ValueError, match="has no letter"):
         AtomicTable(stack, "--")
+
+
+@pytest.mark.parametrize("kind", ["function", "role"])
+def test_a_grantee_of_another_stage_is_refused(app: cdk.App, kind: str) -> None:
+    home, other = (cdk.Stack(cdk.Stage(app, id), id) for id in ("Home", "Other"))
+    role = iam.Role(other, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    grantee: iam.IGrantable = role if kind == "role" else function(other)
+    table = AtomicTable(home, "locks")
+    for grant in (table.grant_read, table.grant_read_write):
+        with pytest.raises(ConstructError, match="Home/Home with the table are in different stages"):
+            grant(grantee)
+    AtomicTable.from_table_name(home, "theirs", "theirs").grant_read(grantee)
+    app.synth()
+
+
+def test_one_name_of_variables_for_both_blocks_is_refused(stack: cdk.Stack) -> None:
+    fn = function(stack)
+    AtomicTable(stack, "my-main").grant_read(fn)
+    with pytest.raises(ConstructError, match="two blocks whose variables are both called BLOCKS_MY_MAIN"):
+        DistributedDatabase(stack, "my.main").grant_connect(fn)
