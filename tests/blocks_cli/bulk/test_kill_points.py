@@ -125,7 +125,7 @@ def test_a_dump_killed_at_each_operation(project: Project, suffix: str) -> None:
 LINES = {
     # Bad by the database, and by the reader; several transactions; rejects in the first, in the middle, and at the end.
     "killed.csv": "\n".join(["n,t", *(f"{'x' if n % 7 == 3 else ''}{n},t" for n in range(60)), ""]),
-    "killed.jsonl": "\n".join([*('{"n": %d}' % n if n % 7 != 3 else f"{{broken {n}" for n in range(60)), ""]),
+    "killed.jsonl": "\n".join([*(f'{{"n": {n}}}' if n % 7 != 3 else f"{{broken {n}" for n in range(60)), ""]),
 }
 
 
