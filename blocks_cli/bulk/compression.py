@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIX = ".gz"
+_PIECE = 1 << 20
 
 
 def is_compressed(name: str) -> bool:
@@ -28,6 +29,17 @@ def plain_name(name: str) -> str:
 def compressed(content: bytes) -> bytes:
     """Return content as one member. A file of several members is read as one content."""
     return gzip.compress(content, compresslevel=6, mtime=0)
+
+
+def check(path: Path) -> None:
+    """Read a compressed file to its end.
+
+    Raises:
+        CommandError: it is damaged.
+    """
+    with Decompressed(path) as file:
+        while file.read(_PIECE):
+            pass
 
 
 class Decompressed(gzip.GzipFile):

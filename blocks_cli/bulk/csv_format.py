@@ -33,8 +33,11 @@ class CsvDialect:
     @property
     def options(self) -> str:
         """Options of COPY."""
-        null = self.null.replace("'", "''")
-        return f"(FORMAT csv, DELIMITER '{self.delimiter}', NULL '{null}')"
+        return f"(FORMAT csv, DELIMITER {_literal(self.delimiter)}, NULL {_literal(self.null)})"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 COMMA = CsvDialect()

@@ -75,7 +75,6 @@ class Dump:
             names = [each.name for each in self._pages.columns]
             self.output.write(csv_format.written(names, self.dialect))
         while not self._complete:
-            self.snapshots += 1
             with contextlib.suppress(CommitOutcomeUnknown):  # of a transaction that has only read
                 admin.write(lambda session: self._snapshot(session, progress))
         self.seconds = time.monotonic() - started
@@ -83,11 +82,15 @@ class Dump:
     def _snapshot(self, session: Session, progress: Progress) -> None:
         """Write the pages that one transaction has time for."""
         until = time.monotonic() + SNAPSHOT_SECONDS
+        before, is_counted = self._rows, False  # a repetition after a lost connection is another transaction
         while True:
             if self._pages.key:
                 self._page(session)
             else:
                 self._all(session)
+            if not is_counted and (self._rows > before or not self.snapshots):
+                self.snapshots += 1
+                is_counted = True
             progress.show(self._rows, 0)
             if self._complete or time.monotonic() >= until:
                 return

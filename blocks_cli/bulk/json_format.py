@@ -35,7 +35,7 @@ def names(raw: bytes) -> tuple[str, ...]:
     Raises:
         ValueError: it is no JSON object.
     """
-    value = json.loads(raw)
+    value = json.loads(raw.decode())  # of bytes, it would guess UTF-16 and UTF-32
     if not isinstance(value, dict):
         raise ValueError(f"a JSON {type(value).__name__}, not an object")
     return tuple(value)

@@ -180,7 +180,7 @@ class Load:
             totals.rejected += len(sent.rejects)
             entry = Entry(
                 *(chunk.file, chunk.first, chunk.last, chunk.after, chunk.begin, chunk.end),
-                *(sent.inserted, sent.existing, len(sent.rejects), self._rejects.size),
+                *(sent.inserted, sent.existing, len(sent.rejects), self._rejects.state),
             )
             self._position += chunk.end - chunk.begin
             self._journal.add(entry)

@@ -66,8 +66,21 @@ def marked(admin: AdminConnection, load: str, file: int) -> Ranges:
     return Ranges((row["first"], row["last"]) for row in rows)
 
 
+def rows(admin: AdminConnection, load: str) -> int:
+    """Return the number of records of a load that have marks."""
+    if not admin.read(_EXISTING):
+        return 0
+    counted = sql(
+        "SELECT coalesce(sum(last - first + 1), 0) AS n FROM public._loads WHERE load = {load}", load=load
+    )
+    (found,) = admin.read(counted)
+    return int(str(found["n"]))
+
+
 def remove(admin: AdminConnection, load: str) -> None:
-    """Delete the marks of a load that is complete."""
+    """Delete the marks of a load that is complete, or begins anew."""
+    if not admin.read(_EXISTING):
+        return
     some = sql(
         "DELETE FROM public._loads WHERE (load, file, first) IN "
         "(SELECT load, file, first FROM public._loads WHERE load = {load} LIMIT {rows})",

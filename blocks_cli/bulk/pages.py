@@ -66,7 +66,8 @@ class Pages:
         if not self.as_json:
             return [f"t.{each}::text" for each in names]
         pairs = ", ".join(f"t.{each} AS {each}" for each in names)
-        return [f"(SELECT row_to_json(r)::text FROM (SELECT {pairs}) AS r)"]  # noqa: S608 (all quoted)
+        # With the star: a bare name in an argument is a column, if one has that name.
+        return [f"(SELECT row_to_json(r.*)::text FROM (SELECT {pairs}) AS r)"]  # noqa: S608 (all quoted)
 
 
 def next_size(rows: int, size: int) -> int:

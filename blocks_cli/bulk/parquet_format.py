@@ -91,7 +91,7 @@ class ParquetWriter:
         columns = list(zip(*rows, strict=True))
         table = arrow.table([arrow.array(column, arrow.string()) for column in columns], schema=self._texts)
         arrays = [
-            _converted(arrow, table.column(number).combine_chunks(), field.type)
+            _converted(arrow, table.column(number).combine_chunks(), field)
             for number, field in enumerate(self._schema)
         ]
         self._writer.write_table(arrow.table(arrays, schema=self._schema))
@@ -123,13 +123,34 @@ def _arrow_type(arrow: ModuleType, column: Column) -> Any:
     return arrow.string()
 
 
-def _converted(arrow: ModuleType, texts: Any, kind: Any) -> Any:
-    if kind == arrow.binary():
+def _converted(arrow: ModuleType, texts: Any, field: Any) -> Any:
+    """Return a column in the type of a field.
+
+    Raises:
+        CommandError: the type has no such value.
+    """
+    if field.type == arrow.binary():
         return arrow.array(
             [None if each is None else bytes.fromhex(each[2:]) for each in texts.to_pylist()],
-            kind,
+            field.type,
         )
-    return arrow.compute.cast(texts, kind)
+    try:
+        return arrow.compute.cast(texts, field.type)
+    except arrow.ArrowInvalid:
+        value = next(each for each in texts if not _is_castable(arrow, each, field.type))
+        raise CommandError(
+            f"column {field.name}: Parquet has no value for {value}",
+            f"the column is written as {field.type}, which cannot hold it",
+            "dump to CSV or JSON lines, which keep each value of PostgreSQL",
+        ) from None
+
+
+def _is_castable(arrow: ModuleType, text: Any, kind: Any) -> bool:
+    try:
+        arrow.compute.cast(text, kind)
+    except arrow.ArrowInvalid:
+        return False
+    return True
 
 
 def _opened(path: Path) -> Any:  # pyarrow has no types

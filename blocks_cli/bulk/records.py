@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from blocks_cli.bulk.ranges import Ranges
 
 ROWS = ROWS_PER_TRANSACTION - 1
-"""Rows of a chunk; one more row of the transaction marks the chunk of a table without a key."""
+"""Rows of a chunk. One more row of the transaction marks the chunk of a table without a key, and one more for each
+range after a record that is no row."""
 
 BYTES = 4 * 1024 * 1024
 """Bytes of a chunk as sent. `BYTES_PER_TRANSACTION` also counts row overhead and index entries."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blocks_cli import console
+from blocks_cli.bulk import marks
 from blocks_cli.bulk.journal import Journal
 from blocks_cli.bulk.load import Load
 from blocks_cli.bulk.records import ROWS
@@ -16,13 +17,16 @@ from blocks_cli.bulk.rejects import RejectFile
 from blocks_cli.errors import CommandError
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.workspace import Workspace, project_root
+from blocks_runtime import sql
 from blocks_runtime.errors import DatabaseError
+from blocks_runtime.limits import ROWS_PER_TRANSACTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from blocks_cli.bulk.load import Totals
     from blocks_cli.bulk.statements import Statements
+    from blocks_cli.bulk.table import Table
     from blocks_cli.json_value import Json
     from lambda_migrator.admin import AdminConnection
 
@@ -56,12 +60,17 @@ def run_load(
     table = files[0].table
     identity = _identity(files, target)
     journal = Journal(_journal_path(files, identity, options), identity)
-    path = options.rejects or Path(f"{table.file_name}.rejects.jsonl")
     with contextlib.closing(journal):
-        journal.open(restart=options.restart)
+        journal.open()
+        if options.restart or journal.difference:
+            _begin_anew(journal, files[0], identity, connect, restart=options.restart)
+        else:
+            journal.resume()
         _note_resumed(journal)
-        before = journal.entries[-1].rejects if journal.entries else 0
-        with contextlib.closing(RejectFile(path, before)) as rejects:
+        for each in files:
+            each.source.check_whole()
+        with contextlib.closing(RejectFile(table.file_name, options.rejects, journal)) as rejects:
+            rejects.open()
             load = Load(
                 [*files],
                 journal,
@@ -71,10 +80,55 @@ def run_load(
                 max_rejects=options.max_rejects,
                 rows=options.rows,
             )
-            with _explaining(load, journal):
+            with _explaining(load, journal, dry_run=options.dry_run):
                 totals = load.run(options.parallel)
-        yield totals, path
+        yield totals, rejects.path
         journal.finish()
+
+
+def _begin_anew(
+    journal: Journal,
+    first: Statements,
+    identity: dict[str, Json],
+    connect: Callable[[], AdminConnection],
+    *,
+    restart: bool,
+) -> None:
+    """Forget what earlier runs have done.
+
+    Raises:
+        CommandError: they have done something, and `restart` is false or their rows would be loaded twice.
+    """
+    if journal.head is not None and journal.path is not None:
+        of_the_table = all(journal.head.get(name) == identity[name] for name in ("target", "object id"))
+        with connect().open() as admin:
+            rows = marks.rows(admin, journal.load)
+            if first.key is None and of_the_table and rows and _has_rows(admin, first.table):
+                raise _loaded_twice(journal.path, first.table, rows, journal.difference)
+            if journal.difference and not restart and (rows or journal.entries):
+                hint = "; rows that are loaded stay in the table"
+                raise CommandError(
+                    *journal.difference, f"pass --restart to begin anew{hint if first.key else ''}"
+                )
+            marks.remove(admin, journal.load)
+    journal.begin()
+
+
+def _has_rows(admin: AdminConnection, table: Table) -> bool:
+    return bool(admin.read(sql("SELECT 1 AS one FROM {t:q} LIMIT 1", t=table.sql)))
+
+
+def _loaded_twice(path: Path, table: Table, rows: int, difference: tuple[str, str] | None) -> CommandError:
+    """Return the error for a load from the beginning into a table without a key, after an interrupted one."""
+    what, why = difference or (f"--restart: table {table} has rows of the interrupted load", "")
+    shown = console.display_path(path)
+    return CommandError(
+        what,
+        f"{why}{'; ' if why else ''}{rows:,} rows of it are in the table, and no key tells them: a load from the "
+        "beginning would insert them again",
+        f"delete them, in transactions of at most {ROWS_PER_TRANSACTION:,} rows; then pass --restart if the table is "
+        f"empty, else remove {shown} and run the command without --restart",
+    )
 
 
 def _identity(files: Sequence[Statements], target: str) -> dict[str, Json]:
@@ -129,13 +183,20 @@ def _note_resumed(journal: Journal) -> None:
 
 
 @contextlib.contextmanager
-def _explaining(load: Load, journal: Journal) -> Iterator[None]:
+def _explaining(load: Load, journal: Journal, *, dry_run: bool) -> Iterator[None]:
     """Add to an error what is loaded, and how to continue."""
     try:
         yield
-    except (KeyboardInterrupt, CommandError):
+    except (KeyboardInterrupt, CommandError) as error:
         console.clear()
         console.print_message(f"stopped  {_way_on(load, journal)}", "yellow")
+        if (
+            isinstance(error, CommandError)
+            and error.code == ExitCode.USAGE
+            and load.totals.inserted
+            and not dry_run
+        ):
+            error.code = ExitCode.MIGRATION_FAILED  # rows are committed
         raise
     except DatabaseError as error:
         console.clear()
@@ -153,4 +214,4 @@ def _way_on(load: Load, journal: Journal) -> str:
     done = f"{rows:,} rows are done" if rows else "nothing is loaded"
     if journal.path is None:
         return f"{done}; a load from standard input begins anew"
-    return f"{done}; run the same command again, and it continues from there"
+    return f"{done}; run the same command again with unchanged files, and it continues from there"

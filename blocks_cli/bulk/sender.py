@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blocks_cli.bulk import marks
+from blocks_cli.bulk.ranges import Ranges
 from blocks_cli.bulk.records import halves
 from blocks_cli.bulk.rejects import Reject
 from blocks_runtime.errors import (
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from blocks_cli.bulk.records import Chunk
     from blocks_cli.bulk.statements import Numbered, Statements
+    from blocks_runtime import Sql
     from blocks_runtime.database.session import Session
     from lambda_migrator.admin import AdminConnection
 
@@ -153,12 +155,14 @@ class Sender:
 
         If the reply to COMMIT is lost, it is repeated where that inserts nothing twice.
         """
-        mark = None
+        marked: list[Sql] = []
         if piece.key is None and not self._dry_run:
-            mark = marks.insert(self._load, piece.file, records[0][0], records[-1][0])
+            # Not of the records between them: a reject has no mark, so that a run after a kill finds it again.
+            ranges = Ranges((number, number) for number, _ in records)
+            marked = [marks.insert(self._load, piece.file, first, last) for first, last in ranges]
 
         def run(session: Session) -> int:
-            if mark is not None and session.run(mark).count == 0:
+            if any(session.run(mark).count == 0 for mark in marked):
                 raise _Marked
             inserted = act(session)
             if self._dry_run:
@@ -168,7 +172,7 @@ class Sender:
         unanswered = 0
         while True:
             try:
-                if mark is None and not self._dry_run:  # the statement is the transaction
+                if not marked and not self._dry_run:  # the statement is the transaction
                     return self._admin.autocommit(act)
                 return self._admin.write(run)
             except _RolledBack as done:

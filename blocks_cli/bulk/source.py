@@ -115,6 +115,15 @@ class Source:
         except OSError as error:
             raise _unreadable(self.name, error) from None
 
+    def check_whole(self) -> None:
+        """Read a compressed file to its end, so that no row of a damaged one is loaded.
+
+        Raises:
+            CommandError: it is damaged.
+        """
+        if not self.is_input and compression.is_compressed(self.name):
+            compression.check(Path(self.name))
+
     def records(self, start: int = 0, end: int = 0, line: int = 0) -> Iterator[Record]:
         """Yield the records from number `start` on; the record before it ended at `end`, before the line `line`."""
         if self.format == "parquet":

@@ -70,15 +70,16 @@ def dump(
     tabs = (
         "\t" if output is not None and compression.plain_name(output.name).lower().endswith(".tsv") else None
     )
-    dialect = bulk_options.dialect(delimiter or tabs, null)
+    dialect = bulk_options.dialect(tabs if delimiter is None else delimiter, null)
     if as_json and output is None:
         raise CommandError("--json without --output", "both would print to standard output", "pass --output")
     target = find_target(target_options)
     with reachable(target) as connect, connect().open() as admin:
         table = read_table(admin, name)
-        file = DumpFile(output, _identity(target.place, table, kind, dialect))
+        is_continued = bool(table.keys) and kind != "parquet"
+        file = DumpFile(output, _identity(target.place, table, kind, dialect), is_continued=is_continued)
         with contextlib.closing(file):
-            file.open(restart=restart or not table.keys or kind == "parquet")
+            file.open(restart=restart)
             if file.rows:
                 console.print_message(
                     f"resumed  {file.rows:,} rows were written by an interrupted run", "cyan"

@@ -69,7 +69,7 @@ MAX_REJECTS = 1_000
     "--rejects",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="File for bad rows (default: TABLE.rejects.jsonl).",
+    help="New file for bad rows (default: TABLE.rejects.jsonl, or with a number if that is there).",
 )
 @click.option(
     "--max-rejects",

@@ -120,6 +120,82 @@ def test_pages_of_another_snapshot_are_counted(project: Project, monkeypatch: py
     assert "3 rows of notes, of several snapshots" in result.err
 
 
+def test_pages_after_a_lost_connection_are_of_another_snapshot(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transaction is repeated by the connection; the first page was of the one before."""
+    from blocks_cli.bulk.dump import Dump
+
+    monkeypatch.setattr("blocks_cli.bulk.dump.FIRST", 1)
+    project.run("CREATE TABLE notes (t text PRIMARY KEY)", "INSERT INTO notes VALUES ('a'), ('b'), ('c')")
+    write, calls = Dump._write, 0
+
+    def end_all_sessions(self: Dump, rows: Sequence[tuple[str | None, ...]]) -> None:
+        nonlocal calls
+        write(self, rows)
+        calls += 1
+        if calls == 1:
+            (region,) = project.cluster.regions
+            project.cluster.stop_region(region)
+            project.cluster.start_region(region)
+
+    monkeypatch.setattr(Dump, "_write", end_all_sessions)
+    result = project.blocks("dump", "--table", "notes")
+    assert result.out == "t\na\nb\nc\n"
+    assert "3 rows of notes, of several snapshots" in result.err
+
+
+NAMES = ("r", "t", "n", "row", "order", "as", "public", "notes")
+"""Names of columns that could also be those of a table, of an alias or of a keyword in a query."""
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_names_of_columns_are_not_taken_for_others(project: Project, suffix: str) -> None:
+    columns = ", ".join(f'"{each}" text' for each in NAMES)
+    for name in ("notes", "copies"):
+        project.run(f"CREATE TABLE {name} ({columns}, PRIMARY KEY (r, t))")
+    project.run(f"INSERT INTO notes VALUES ({', '.join(repr(each) for each in NAMES)})")
+    assert project.blocks("dump", "--table", "notes", "-o", f"notes.{suffix}").code == ExitCode.OK
+    assert project.blocks("load", f"notes.{suffix}", "--table", "copies").code == ExitCode.OK
+    assert project.rows("SELECT * FROM copies") == [NAMES]
+
+
+@pytest.mark.parametrize(("delimiter", "code"), [(each, 0) for each in "',;|\t x%"] + [("", 2), ('"', 2)])
+def test_delimiters(project: Project, delimiter: str, code: int) -> None:
+    for name in ("notes", "copies"):
+        project.run(f"CREATE TABLE {name} (n int PRIMARY KEY, t text, u text)")
+    project.run("INSERT INTO notes VALUES (1, $$a',;|\tx%\"$$, NULL), (2, ' ', '')")
+    (project.folder / "notes.csv").unlink(missing_ok=True)
+    options = ("--delimiter", delimiter, "--null", "-")
+    assert project.blocks("dump", "--table", "notes", "-o", "notes.csv", *options).code == code
+    if not code:
+        loaded = project.blocks("load", "notes.csv", "--table", "copies", *options)
+        assert loaded.code == ExitCode.OK, loaded.err
+        assert project.rows("SELECT * FROM copies ORDER BY n") == project.rows(
+            "SELECT * FROM notes ORDER BY n"
+        )
+
+
+NOT_IN_PARQUET = {
+    "date": ["infinity", "0044-03-15 BC", "5874897-12-31"],
+    "timestamp": ["-infinity", "0044-03-15 00:00:00 BC", "294276-12-31 00:00:00"],
+    "timestamptz": ["infinity", "0044-03-15 01:02:03+00 BC", "294276-12-31 00:00:00+00"],
+}
+
+
+@pytest.mark.parametrize("kind", NOT_IN_PARQUET)
+def test_values_that_parquet_lacks_are_named(project: Project, kind: str) -> None:
+    project.run(f"CREATE TABLE dates (id int PRIMARY KEY, v {kind})", "INSERT INTO dates VALUES (1, NULL)")
+    (project.folder / "dates.parquet").write_bytes(b"of yesterday")
+    for value in NOT_IN_PARQUET[kind]:
+        project.run(f"DELETE FROM dates WHERE id = 2; INSERT INTO dates VALUES (2, '{value}')")
+        result = project.blocks("dump", "--table", "dates", "-o", "dates.parquet")
+        assert result.code == ExitCode.USAGE
+        assert f"error: column v: Parquet has no value for {value}" in result.err
+        assert "do:  dump to CSV or JSON lines" in result.err
+        assert [each.read_bytes() for each in project.folder.glob("dates.parquet*")] == [b"of yesterday"]
+
+
 def test_parquet_needs_a_file(project: Project) -> None:
     project.run("CREATE TABLE notes (t text PRIMARY KEY)")
     result = project.blocks("dump", "--table", "notes", "--format", "parquet")

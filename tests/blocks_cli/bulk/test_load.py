@@ -283,6 +283,17 @@ def test_json_lines(project: Project) -> None:
     ]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_json_lines_in_other_encodings_are_rejected(project: Project, encoding: str) -> None:
+    """Without a byte order mark; the reader must not guess the encoding that the database does not."""
+    project.run(TABLE)
+    content = b'{"id": 1}\n' + '{"id": 2}'.encode(encoding) + b'\n{"id": 3}\n'
+    assert load(project, content, name="people.jsonl").code == ExitCode.MIGRATION_FAILED
+    ((line, reason),) = rejects(project)
+    assert (line, reason.partition(":")[0]) == (2, "not a JSON object")
+    assert project.rows("SELECT id FROM people ORDER BY id") == [(1,), (3,)]
+
+
 def test_gzip(project: Project) -> None:
     project.run("CREATE TABLE people (id int PRIMARY KEY, name text)")
     (project.folder / "people.csv.gz").write_bytes(
@@ -295,21 +306,40 @@ def test_gzip(project: Project) -> None:
     assert project.rows("SELECT id, name FROM people ORDER BY id") == [(1, "Ana"), (2, "Ben"), (3, "Cem")]
 
 
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        (b"id,name\n1,Ana\n", "Not a gzipped file"),
-        (gzip.compress(b"id,name\n" + b"".join(b"%d,Ana\n" % n for n in range(9_000)))[:-20], "ended before"),
-    ],
-    ids=["not compressed", "cut"],
-)
-def test_a_damaged_gzip_file_is_named(project: Project, content: bytes, why: str) -> None:
-    project.run("CREATE TABLE people (id int PRIMARY KEY, name text)")
-    (project.folder / "people.csv.gz").write_bytes(content)
-    refused = project.blocks("load", "people.csv.gz", "--table", "people")
+COMPRESSED = gzip.compress(b"id,name\n" + b"".join(b"%d,Ana\n" % n for n in range(9_000)))
+DAMAGED = {
+    "not compressed": (b"id,name\n1,Ana\n", "Not a gzipped file"),
+    "cut": (COMPRESSED[:-20], "ended before"),
+    "another checksum": (COMPRESSED[:-8] + bytes(8), "CRC check failed"),
+}
+"""Content of a file, and the reason of its refusal."""
+
+
+@pytest.mark.parametrize("key", ["PRIMARY KEY", ""], ids=["key", "no key"])
+@pytest.mark.parametrize(("content", "why"), DAMAGED.values(), ids=DAMAGED)
+def test_no_row_of_a_damaged_gzip_file_is_loaded(
+    project: Project, content: bytes, why: str, key: str
+) -> None:
+    """So that another copy can be loaded by the same command, also into a table without a key."""
+    project.run(f"CREATE TABLE people (id int {key}, name text)")
+    refused = load(project, content, "--transaction-rows", "1000", name="people.csv.gz")
     assert refused.code == ExitCode.USAGE
     assert "people.csv.gz: cannot be decompressed" in refused.err
     assert why in refused.err
+    assert project.rows("SELECT count(*) FROM people") == [(0,)]
+    assert load(project, COMPRESSED, name="people.csv.gz").code == ExitCode.OK
+    assert project.rows("SELECT count(*), count(DISTINCT id) FROM people") == [(9_000, 9_000)]
+
+
+def test_a_file_that_is_damaged_during_the_load_tells_that_rows_are_loaded(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.run("CREATE TABLE people (id int PRIMARY KEY, name text)")
+    monkeypatch.setattr("blocks_cli.bulk.compression.check", lambda _: None)  # as if it was whole then
+    (project.folder / "people.csv.gz").write_bytes(COMPRESSED[:-20])
+    refused = project.blocks("load", "people.csv.gz", "--table", "people", "--json")
+    assert refused.code == json.loads(refused.out)["exitCode"] == ExitCode.MIGRATION_FAILED
+    assert "run the same command again with unchanged files" in refused.err
 
 
 def test_rows_of_a_transaction(project: Project) -> None:
