@@ -308,7 +308,7 @@ def print_own_frames(client: str) -> None:
 
     def hook(kind: "type[BaseException]", error: BaseException, trace: "TracebackType | None") -> None:
         whole = traceback.TracebackException(kind, error, trace)
-        printed: "traceback.TracebackException | None" = whole
+        printed: traceback.TracebackException | None = whole
         while printed is not None:
             printed.stack[:] = [frame for frame in printed.stack if not is_foreign(frame.filename)]
             printed = printed.__cause__ or printed.__context__
