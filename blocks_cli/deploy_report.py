@@ -76,10 +76,11 @@ class ConsoleReport(Report):
             paths.append(path)
             self.notes.append(f"{path}: {text}")
 
-    def conclude(self) -> None:
-        """Print the differences from AWS, each once with all its functions."""
+    def conclude(self, function: str | None = None) -> None:
+        """Print the differences from AWS, each once with all its functions; or only those of one function, by path."""
         for text, paths in self._differences.items():
-            console.print_message(f"note     {', '.join(paths)}: {text}", "cyan")
+            if function is None or function in paths:
+                console.print_message(f"note     {function or ', '.join(paths)}: {text}", "cyan")
 
     def output(self, function: FunctionConfiguration, line: str) -> None:
         """Print a line of a function's output after its name, without what other lines of a deploy show."""

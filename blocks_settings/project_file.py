@@ -62,6 +62,12 @@ class ProjectFile:
         file._check()
         return file
 
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """Ids of the databases with a table of their own."""
+        tables = self.table.get(_DATABASES)
+        return tuple(tables) if isinstance(tables, dict) else ()
+
     def get(self, key: Key[T], database: str | None) -> Setting[T] | None:
         """Return a setting: that of `database` if it has a table with it, else that of the project."""
         if self.path is None:

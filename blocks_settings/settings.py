@@ -64,6 +64,10 @@ class Settings:
             database = self.database
         return next(self._found(key, database))
 
+    def databases(self) -> tuple[str, ...]:
+        """Return the ids of the databases that the file or the app names."""
+        return tuple(dict.fromkeys((*self.file.databases, *(each.id for each in self.app.databases))))
+
     def of_stack(self, stack: str) -> Settings:
         """Return the settings for the databases of one stack: of the app, only that stack counts."""
         databases = tuple(each for each in self.app.databases if each.stack == stack)

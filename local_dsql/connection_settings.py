@@ -156,7 +156,7 @@ def _credentials(cluster: LocalCluster, role: str) -> Credentials:
 
 
 def _quoted_for_dotenv(value: str) -> str:
-    """Return a value in quotes if a shell would split it: in single ones, in which `.env` readers interpret nothing."""
+    """Return a value in quotes if a shell would split it; no reader of `.env` files looks into single ones."""
     if "'" not in value:
         return shlex.quote(value)
     escaped = re.sub(r'(["\\$`])', r"\\\1", value)

@@ -37,6 +37,8 @@ def init(project: str | None, folder_name: str | None) -> None:
     NAME is the new folder and the name of the project; by default it is the current folder. No file is overwritten.
     """
     folder = Path.cwd() if folder_name is None else Path.cwd() / _named(folder_name)
+    if ".." in folder.parts[:-1]:  # a part before it may be a folder that does not exist
+        folder = folder.resolve()
     files = _files(_checked(folder.name if project is None else project))
     contents = {folder / place: content for place, content in files.items()}
     if existing := sorted(console.display_path(file) for file in contents if os.path.lexists(file)):

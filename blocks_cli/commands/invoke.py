@@ -52,10 +52,11 @@ def invoke(
     console.print_target(workspace.folder)
     report = ConsoleReport()
     with LocalDeployment.open(workspace.root, report=report) as deployment:
+        path = deployment.path_of(function, stack=stack)
         result = deployment.invoke(function, payload, stack=stack)
     console.print_json(_summary(result) if as_json else _without_trace(result))
     if result.failed:
-        report.conclude()  # the differences from AWS may be the cause
+        report.conclude(path)  # the differences from AWS may be the cause
         console.print_message(f"failed   {result.error_type}: {result.error_message}", "red")
         if what_to_do := remedy(result):
             console.print_message(f"do       {what_to_do}")

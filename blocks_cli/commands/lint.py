@@ -19,7 +19,7 @@ from blocks_settings import DIALECT, MIGRATIONS, Source
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from blocks_settings import Setting
+    from blocks_settings import Setting, Settings
     from dsql_dialect.migrations import MigrationFinding
     from dsql_dialect.profiles import Profile
 
@@ -81,7 +81,10 @@ def lint(
     if paths:
         number, findings = _of_paths(paths, chosen, place)
     else:
-        number, findings = _of_folder(settings.get(MIGRATIONS, None, folder).value, chosen, place)
+        checked = settings.get(MIGRATIONS, None, folder).value
+        number, findings = _of_folder(checked, chosen, place)
+        if folder is None:
+            _name_others(settings, checked)
     printed = lint_formats.FORMATS["json" if as_json else style](findings, most)
     if printed:
         click.echo(printed)
@@ -90,6 +93,16 @@ def lint(
         context.exit(ExitCode.USAGE)
     noun = "file" if paths else "migration"
     console.print_message(f"{number} {noun}{'s' * (number != 1)}, no problems found", "green")
+
+
+def _name_others(settings: Settings, checked: Path) -> None:
+    """Print the folders of the other databases, which are not checked."""
+    found = {settings.get(MIGRATIONS, each).value for each in settings.databases()}
+    others = sorted(console.display_path(each) for each in found if each != checked and each.is_dir())
+    if others:
+        console.print_message(
+            f"note     not checked, of other databases: {', '.join(others)}; pass --migrations", "cyan"
+        )
 
 
 def _place(dialect: Setting[str]) -> str:

@@ -307,12 +307,12 @@ def print_own_frames(client: str) -> None:
         )
 
     def hook(kind: "type[BaseException]", error: BaseException, trace: "TracebackType | None") -> None:
-        printed: traceback.TracebackException | None = traceback.TracebackException(kind, error, trace)
-        text = printed.format()
+        whole = traceback.TracebackException(kind, error, trace)
+        printed: traceback.TracebackException | None = whole
         while printed is not None:
             printed.stack[:] = [frame for frame in printed.stack if not is_foreign(frame.filename)]
             printed = printed.__cause__ or printed.__context__
-        sys.stderr.writelines(text)
+        sys.stderr.writelines(whole.format())
 
     sys.excepthook = hook
 

@@ -229,6 +229,14 @@ class LocalDeployment:
             self._is_current = True
         return self._account.functions.invoke(found.arn, event)
 
+    def path_of(self, function: str, *, stack: str | None = None) -> str:
+        """Return the construct path of a function, named as for `invoke`.
+
+        Raises:
+            CommandError: the name matches no function or several.
+        """
+        return self._find(function, stack).path
+
     def destroy(self, *, purge: bool = False) -> dict[str, list[Change]]:
         """Delete all stacks, the last deployed first; resources with the deletion policy Retain are kept.
 

@@ -57,7 +57,7 @@ def check_resets(account: LocalAccount) -> None:
         if _was_reset(cluster, account):
             raise CommandError(
                 f"{cluster.path}: the database was reset since the deploy",
-                "it has no tables, and its roles may not log in",
+                "its grants are gone, and its tables, unless `blocks up` has made them again",
                 "run `blocks deploy --local`, which migrates it and makes the grants again",
             )
 

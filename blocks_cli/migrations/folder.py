@@ -27,9 +27,12 @@ def find_folder(folder: Path) -> Path:
     """Return the folder of the settings if it exists.
 
     Raises:
-        CommandError: it is no folder or does not exist; then the message names folders with migrations.
+        CommandError: it is no folder, has those of several databases, or does not exist; then the message names folders
+            with migrations.
     """
     if folder.is_dir():
+        if len(several := _folders_of_databases(folder)) > 1:
+            raise _one_of(folder, several)
         return folder
     if folder.is_file():
         shown = console.display_path(folder)
@@ -44,6 +47,28 @@ def find_folder(folder: Path) -> Path:
         why = f"this folder and those above it are no project: they have no {ROOT_SIGNS}"
         remedy = "run the command in the folder of the app, or create a project with `blocks init`"
     raise CommandError(f"{console.display_path(folder)}: no such folder", why, remedy)
+
+
+def _folders_of_databases(folder: Path) -> list[Path]:
+    """Return the sub-folders with migrations of a folder without any."""
+    if any(folder.glob("*.sql")):
+        return []
+    return sorted(
+        each
+        for each in folder.iterdir()
+        if each.is_dir() and any(_MIGRATION.fullmatch(file.name) for file in each.glob("*.sql"))
+    )
+
+
+def _one_of(folder: Path, several: list[Path]) -> CommandError:
+    """Return the error for a folder that has a folder for each of several databases."""
+    shown, name = [console.display_path(each) for each in several], several[0].name
+    return CommandError(
+        f"{console.display_path(folder)}: several folders of migrations",
+        f"each database has its own: {_first(shown)}",
+        f"pass --migrations {shown[0]}, and --database {name} if the command has it; or write `migrations` under "
+        f"[tool.blocks.databases.{name}] in pyproject.toml; `blocks deploy --local` records them, too",
+    )
 
 
 def _first(folders: list[str]) -> str:

@@ -21,22 +21,44 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _projects_folder(directory: Path) -> Path:
+def _projects_folder(directory: Path, database: str | None) -> Path:
     """Return the cluster's folder that `blocks` and the runtime use in `directory`; relative if it is below it.
 
     Any other folder inside the project would make `directory` look like the root of another project.
     """
-    found = Settings.of(directory).database_folder
+    settings = Settings.of(directory)
+    found = settings.database_folder if database is None else settings.folder_of(database)
     return found.relative_to(directory) if found.is_relative_to(directory) else found
 
 
-path_option = click.option(
-    "--path",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=lambda: _projects_folder(Path.cwd()),
-    show_default="that of the project's database, such as .blocks/local/main",
-    help="Folder of the cluster.",
-)
+_CHOSEN = "local_dsql.database"
+"""Key of the option `--database` in the context of a command."""
+
+
+def _choose(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    del parameter
+    context.meta[_CHOSEN] = value
+
+
+def path_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that select a cluster; the command gets its folder as `path`."""
+    command = click.option(
+        "--database",
+        metavar="ID",
+        is_eager=True,  # the default of --path needs it
+        expose_value=False,
+        callback=_choose,
+        help="Id of the DistributedDatabase, instead of --path (default: that of the settings).",
+    )(command)
+    return click.option(
+        "--path",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=lambda: _projects_folder(Path.cwd(), click.get_current_context().meta.get(_CHOSEN)),
+        show_default="that of the project's database, such as .blocks/local/main",
+        help="Folder of the cluster.",
+    )(command)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 _CLUSTER_OPTIONS = (

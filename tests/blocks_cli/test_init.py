@@ -198,3 +198,10 @@ def test_the_first_run_of_two_workers_waits_for_no_timeout(
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2"]
     done = subprocess.run(command, cwd=tmp_path / "shop", capture_output=True, text=True, timeout=45)
     assert "7 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_folder_with_a_part_that_does_not_exist(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = init(capfd, "shops/old/../tea")
+    assert code == ExitCode.OK
+    assert "shops/tea/app.py" in out.splitlines()
+    assert [each.name for each in (tmp_path / "shops").iterdir()] == ["tea"]

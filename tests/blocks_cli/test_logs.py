@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from blocks_cli.deploy_report import ConsoleReport
 from blocks_cli.exit_codes import ExitCode
 from blocks_cli.lambda_ import log_file
 from blocks_cli.lambda_.log_file import LogFile
@@ -138,3 +139,12 @@ def test_a_log_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     log = LogFile(tmp_path / "logs")
     log.write("F", "line")
     assert log.read() == []
+
+
+def test_a_failed_invocation_has_the_notes_of_its_function_only(capfd: pytest.CaptureFixture[str]) -> None:
+    report = ConsoleReport()
+    for path in ("S/Orders", "S/Items"):
+        report.differs(path, "runs under another Python")
+    report.differs("S/Items", "runs without a layer")
+    report.conclude("S/Orders")
+    assert capfd.readouterr().err == "note     S/Orders: runs under another Python\n"

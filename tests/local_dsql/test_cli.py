@@ -286,3 +286,22 @@ def test_the_database_of_the_project_is_used_in_all_its_folders(
         monkeypatch.chdir(place)
         answer = CliRunner().invoke(main, ["status"])
         assert answer.stdout == f"{shown}: no local cluster\n"
+
+
+@pytest.mark.parametrize(
+    "command", ["start", "stop", "status", "reset", "psql", "env", "dsn", "url", "conflicts"]
+)
+def test_each_command_selects_a_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """By its id, as all commands of `blocks` do."""
+    from click.testing import CliRunner
+
+    from local_dsql.cli.commands import main
+
+    (tmp_path / "cdk.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    assert "--database ID" in CliRunner().invoke(main, [command, "--help"]).output
+    if command not in ("start", "stop"):
+        found = CliRunner().invoke(main, [command, "--database", "audit"])
+        assert ".blocks/local/audit" in str((found.output, found.exception))

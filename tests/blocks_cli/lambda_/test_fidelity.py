@@ -161,7 +161,7 @@ STARTS = {
     "session": "subprocess.Popen(['sleep', '60'], start_new_session=True)",
     "daemon": "subprocess.run(['/bin/sh', '-c', 'setsid sleep 60 >/dev/null 2>&1 & echo child $!'])",
 }
-"""How a handler starts a process; the daemon has no parent but the first process."""
+"""Statements of a handler that start a process; the daemon has no parent but the first process."""
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
