@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, cast
 import psycopg
 import uvloop
 
-from benchmarks.ports import free_port
+from benchmarks.relays import free_port
 from blocks_runtime import signing
 from blocks_runtime.contract import ADMIN_ROLE
 from dsql_dialect.profiles import NEWEST

@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 import uvloop
 
-from benchmarks.ports import free_port, wait_until_listening
-from local_dsql.access import ClusterName, new_identifier
-from local_dsql.tls import CertificateStore
+from benchmarks.relays import certificates_in, connection_strings, free_port, wait_until_listening
 from local_dsql.wire import messages
 from local_dsql.wire.tls import TlsSession
 
@@ -107,8 +105,7 @@ def running(sockets: str, server_port: int, user: str) -> Iterator[tuple[str, st
     """Run it in front of the PostgreSQL with this socket; yield its connection strings: over TLS, in plain text."""
     with tempfile.TemporaryDirectory(prefix="relay-") as name:
         folder = Path(name)
-        certificates = CertificateStore(folder, folder / "ca.pem", ClusterName(new_identifier()).identifier)
-        certificates.ensure(["localhost"])
+        certificates = certificates_in(folder)
         port = free_port()
         socket = f"{sockets}/.s.PGSQL.{server_port}"
         files = certificates.server_certificate, certificates.server_key
@@ -117,9 +114,7 @@ def running(sockets: str, server_port: int, user: str) -> Iterator[tuple[str, st
         ) as process:
             try:
                 wait_until_listening(port)
-                common = f"host=localhost hostaddr=127.0.0.1 port={port} user={user} dbname=postgres"
-                encrypted = f"{common} sslmode=verify-full sslrootcert={certificates.authority_file}"
-                yield encrypted, f"{common} sslmode=disable"
+                yield connection_strings(port, user, certificates)
             finally:
                 process.terminate()
 

@@ -12,10 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.ports import free_port, wait_until_listening
-from local_dsql.access import ClusterName, new_identifier
+from benchmarks.relays import certificates_in, connection_strings, free_port, wait_until_listening
 from local_dsql.postgres import choose_account
-from local_dsql.tls import CertificateStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,8 +46,7 @@ def running(sockets: str, server_port: int, user: str) -> Iterator[tuple[str, st
     """Run it in front of the PostgreSQL with this socket; yield its connection strings: over TLS, in plain text."""
     with tempfile.TemporaryDirectory(prefix="pgbouncer-") as name:
         folder = Path(name)
-        certificates = CertificateStore(folder, folder / "ca.pem", ClusterName(new_identifier()).identifier)
-        certificates.ensure(["localhost"])
+        certificates = certificates_in(folder)
         port = free_port()
         settings = folder / "pgbouncer.ini"
         settings.write_text(
@@ -67,8 +64,6 @@ def running(sockets: str, server_port: int, user: str) -> Iterator[tuple[str, st
         with subprocess.Popen(["pgbouncer", "-q", settings], preexec_fn=account.enter) as process:
             try:
                 wait_until_listening(port)
-                common = f"host=localhost hostaddr=127.0.0.1 port={port} user={user} dbname=postgres"
-                encrypted = f"{common} sslmode=verify-full sslrootcert={certificates.authority_file}"
-                yield encrypted, f"{common} sslmode=disable"
+                yield connection_strings(port, user, certificates)
             finally:
                 process.terminate()
