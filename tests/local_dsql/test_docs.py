@@ -145,7 +145,7 @@ def test_everything_that_an_injection_can_be_given_is_in_the_table(name: str) ->
 
 @pytest.mark.parametrize("option", [name for each in inject.params for name in each.opts if name[:2] == "--"])
 def test_every_option_that_injects_is_mentioned(option: str) -> None:
-    assert option in ("--path", "--json") or option in FAULTS
+    assert option in ("--path", "--database", "--json") or option in FAULTS
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Attempt)])
