@@ -6,6 +6,8 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 MINISTACK := .venv-ministack
+# A third of the time of a test is spent waiting, so there is one more worker than processors, and at most four.
+WORKERS   := $(shell n=$$(getconf _NPROCESSORS_ONLN); [ $$n -lt 4 ] && echo $$((n + 1)) || echo 4)
 # pytest removes old temporary folders at its end; those of make test have gigabytes of databases.
 FAST_TMP  := $(or $(TMPDIR),/tmp)/blocks-test-fast-$(shell id -u)
 
@@ -47,7 +49,7 @@ worldseat: $(READY)  ## Serve the page of examples/worldseat, which sells seats 
 	@$(PY) -m examples.worldseat serve
 
 test: $(READY)  ## Run all tests but the slow ones, in about fifteen minutes
-	@$(PY) -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+	@$(PY) -m pytest -q -m "not slow" -n $(WORKERS) --dist loadfile
 
 test-fast: $(READY)  ## Run the tests that need no PostgreSQL, Node or other process, in under 30 seconds
 	@mkdir -p -m 700 $(FAST_TMP)

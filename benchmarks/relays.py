@@ -1,4 +1,4 @@
-"""What the relays in front of a PostgreSQL share: ports on loopback, certificates, connection strings."""
+"""Ports on loopback, certificates and connection strings for the relays in front of a PostgreSQL."""
 
 from __future__ import annotations
 
